@@ -1,0 +1,1 @@
+"""Gaitway: gait recognition from silhouettes and skeletons."""

@@ -1,0 +1,11 @@
+"""One file per loss. Add a loss by adding its file and naming it here."""
+
+from torch import nn
+
+from gaitway.losses.cross_entropy import CrossEntropyLoss
+from gaitway.losses.triplet import TripletLoss
+
+LOSSES: dict[str, type[nn.Module]] = {loss.__name__: loss for loss in (CrossEntropyLoss, TripletLoss)}
+"""Loss classes by name."""
+
+__all__ = ["LOSSES", "CrossEntropyLoss", "TripletLoss"]

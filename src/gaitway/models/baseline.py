@@ -1,0 +1,86 @@
+"""The OpenGait 1.0 baseline: a plain CNN per silhouette, maximum over time, horizontal parts and BN necks.
+
+"OpenGait: Revisiting Gait Recognition Toward Better Practicality", Fan et al., CVPR 2023, arXiv 2211.06597.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from gaitway.models.silhouettes import as_maps
+from gaitway.nn import BatchNormNeck, HorizontalPyramidPooling, PartLinear, PlainBackbone, initialise, leaky_relu
+from gaitway.types import Output
+
+LAYERS_CASIAB = ("BC-64", "BC-64", "M", "BC-128", "BC-128", "M", "BC-256", "BC-256")
+LAYERS_OUMVLP = ("BC-32", "BC-32", "M", "BC-64", "BC-64", "M", "BC-128", "BC-128", "BC-256", "BC-256")
+
+
+class Baseline(nn.Module):
+    """A VGG-like backbone, maximum over time, horizontal pyramid, one linear per part, BN neck with classifier.
+
+    Args:
+        num_classes: Number of training subjects k.
+        layers: Layer codes of the backbone (`gaitway.nn.PlainBackbone`).
+        bins: Levels of the horizontal pyramid.
+        embedding_dim: Width d of each part's embedding.
+
+    Shapes: silhouettes `(n, t, h, w)`, or `(sum of lengths, h, w)` with `lengths` `(n,)`, in [0, 1];
+    embeddings `(n, 31, 256)` and logits `(n, 31, k)` with the defaults. The embeddings are those before the neck.
+    """
+
+    modalities: ClassVar[tuple[str, ...]] = ("silhouettes",)
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        layers: Sequence[str] = LAYERS_CASIAB,
+        bins: Sequence[int] = (16, 8, 4, 2, 1),
+        embedding_dim: int = 256,
+    ) -> None:
+        super().__init__()
+        self.backbone = PlainBackbone(layers=layers)
+        self.pyramid = HorizontalPyramidPooling(bins=bins)
+        num_parts = self.pyramid.num_parts
+        self.head = PartLinear(num_parts=num_parts, in_features=self.backbone.out_channels, out_features=embedding_dim)
+        self.neck = BatchNormNeck(num_parts=num_parts, in_features=embedding_dim, num_classes=num_classes)
+        initialise(self)
+
+    def forward(self, silhouettes: Tensor, lengths: Tensor | None = None, *, logits: bool | None = None) -> Output:
+        """Embed each sequence; see the class for shapes.
+
+        Logits are computed when training, and else only when asked for: they need half of the time of a small
+        batch and no evaluation uses them.
+        """
+        x, time = as_maps(silhouettes, lengths)
+        x = leaky_relu(time.max(self.backbone(x)))  # (n, c, h/4, w/4)
+        embeddings = self.head(self.pyramid(x))  # (n, p, d)
+        if not (self.training if logits is None else logits):
+            return Output(embeddings)
+        return Output(embeddings, logits=self.neck(embeddings)[1])
+
+
+def baseline_casiab(*, num_classes: int = 74) -> Baseline:
+    """The baseline as trained on CASIA-B: 3.78M parameters with 74 classes."""
+    return Baseline(num_classes=num_classes, layers=LAYERS_CASIAB)
+
+
+def baseline_oumvlp(*, num_classes: int = 5153) -> Baseline:
+    """The baseline as trained on OUMVLP: 44.11M parameters with 5153 classes."""
+    return Baseline(num_classes=num_classes, layers=LAYERS_OUMVLP)
+
+
+def published_names(layers: Sequence[str]) -> dict[str, str]:
+    """Names (or beginnings of names) in a published checkpoint → here, for a backbone of these layers."""
+    names = {"FCs.fc_bin": "head.weight", "BNNecks.fc_bin": "neck.classifier.weight", "BNNecks.bn1d.": "neck.bn."}
+    position = convolution = 0  # the published list counts activations and pools too
+    for code in layers:
+        if code == "M":
+            position += 1
+        else:
+            names[f"Backbone.forward_block.feature.{position}.conv."] = f"backbone.convolutions.{convolution}."
+            position, convolution = position + 2, convolution + 1
+    return names

@@ -1,0 +1,18 @@
+"""Layers with no opinion about the model that they are used in."""
+
+from gaitway.nn.convolution import ConvPair, PlainBackbone, leaky_relu
+from gaitway.nn.initialise import initialise
+from gaitway.nn.parts import BatchNormNeck, PartLinear
+from gaitway.nn.pooling import HorizontalPyramidPooling
+from gaitway.nn.ragged import TimeAxis
+
+__all__ = [
+    "BatchNormNeck",
+    "ConvPair",
+    "HorizontalPyramidPooling",
+    "PartLinear",
+    "PlainBackbone",
+    "TimeAxis",
+    "initialise",
+    "leaky_relu",
+]

@@ -1,0 +1,90 @@
+"""Frame-wise convolutional blocks of the silhouette models.
+
+All convolutions are bias-free and followed by a leaky ReLU of slope 0.01. Because a maximum commutes with that
+activation, the blocks pool first and leave the last activation to the caller, who may take a maximum over time first:
+the same numbers from a quarter or less of the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SLOPE = 0.01
+
+
+def leaky_relu(x: Tensor) -> Tensor:
+    """Leaky ReLU with the slope that all silhouette models share."""
+    return F.leaky_relu(x, SLOPE)
+
+
+def _convolution(in_channels: int, out_channels: int, kernel_size: int = 3) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
+
+
+class ConvPair(nn.Module):
+    """Two convolutions with an activation between, then an optional 2×2 max-pool; the last activation is the caller's.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of both convolutions.
+        kernel_size: Kernel of the first convolution (the second's is 3).
+        pool: Halve height and width at the end.
+
+    Shapes: `(n, in_channels, h, w)` to `(n, out_channels, h, w)` or, with `pool`, `(…, h/2, w/2)`.
+    """
+
+    def __init__(self, *, in_channels: int, out_channels: int, kernel_size: int = 3, pool: bool = False) -> None:
+        super().__init__()
+        self.conv1 = _convolution(in_channels, out_channels, kernel_size)
+        self.conv2 = _convolution(out_channels, out_channels)
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block; the result is not activated yet."""
+        x = self.conv2(leaky_relu(self.conv1(x)))
+        return F.max_pool2d(x, 2) if self.pool else x
+
+
+class PlainBackbone(nn.Module):
+    """A VGG-like stack of convolutions and max-pools, described by layer codes.
+
+    Args:
+        layers: `BC-C` is a convolution 3×3 (the first one 5×5) to C channels with activation, `M` a 2×2 max-pool.
+        in_channels: Channels of the input.
+
+    Shapes: `(n, in_channels, h, w)` to `(n, out_channels, h/2^m, w/2^m)` with m pools. The activation of the last
+    convolution is the caller's.
+
+    Raises:
+        ValueError: on an unknown code, or when the last code is no convolution.
+    """
+
+    def __init__(self, *, layers: Sequence[str], in_channels: int = 1) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList()
+        pools: list[bool] = []
+        for code in layers:
+            kind, _, width = code.partition("-")
+            if kind == "BC" and width.isdecimal():
+                self.convolutions.append(_convolution(in_channels, int(width), 3 if pools else 5))
+                in_channels = int(width)
+                pools.append(False)
+            elif code == "M" and pools and not pools[-1]:
+                pools[-1] = True
+            else:
+                raise ValueError(f"layer code {code!r} in {list(layers)}: expected BC-<channels>, or M after one")
+        if not pools or pools[-1]:
+            raise ValueError(f"layers {list(layers)} must end with a convolution BC-<channels>")
+        self.pools = tuple(pools)
+        self.out_channels = in_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the stack; the result is not activated yet."""
+        for i, (convolution, pool) in enumerate(zip(self.convolutions, self.pools, strict=True)):
+            x = convolution(leaky_relu(x) if i else x)
+            if pool:
+                x = F.max_pool2d(x, 2)
+        return x

@@ -1,0 +1,20 @@
+"""The published start of the weights."""
+
+from torch import nn
+
+
+def initialise(model: nn.Module) -> None:
+    """Start a model as the published silhouette code bases do, in place.
+
+    Convolutions and linear layers: Xavier uniform, bias 0; batch normalisation: weight from N(1, 0.02), bias 0.
+    Parameters that belong to other layers keep the start that their own module gives them.
+    """
+    for layer in model.modules():
+        if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
+            nn.init.xavier_uniform_(layer.weight)
+        elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
+            nn.init.normal_(layer.weight, 1.0, 0.02)
+        else:
+            continue
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
