@@ -17,7 +17,7 @@ demo: setup
 	$(BIN)/gaitway demo
 
 test: setup check
-	$(BIN)/python -m pytest -n 2 --dist worksteal -q
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
 
 check: setup
 	$(BIN)/ruff check .

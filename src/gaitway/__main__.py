@@ -1,4 +1,4 @@
-"""`python -m gaitway` is the command `gaitway`, for torchrun and other launchers."""
+"""`python -m gaitway` is `gaitway`, for launchers such as torchrun."""
 
 import sys
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:  # so that what only reads and writes stores starts without torch
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import argparse
 import sys
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.parity.running import Outcome, find_cases, run_case
@@ -16,15 +17,14 @@ def run_safely(path: Path) -> Outcome:
     try:
         return run_case(path)
     except Exception as error:
-        traceback.print_exc()
-        return Outcome(path.stem, "failed", f"{type(error).__name__}: {error}")
+        return Outcome(path.stem, "failed", f"{type(error).__name__}: {error}", (traceback.format_exc(),))
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.parity", description=__doc__)
     parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="folder of NAME.json and NAME.npz")
     parser.add_argument("-v", "--verbose", action="store_true", help="list every figure that is too far off")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     for folder in args.folders:
         if not folder.is_dir():
             parser.error(f"{folder} is not a folder")

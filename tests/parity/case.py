@@ -20,7 +20,7 @@ Results = tuple[Mapping[str, Array], Mapping[str, float]]  # outputs and scalars
 
 @dataclass(frozen=True)
 class Tolerance:
-    """`|found - expected| <= atol + rtol * |expected|` for all elements but a `fraction`; a `mean_abs` bounds the mean."""
+    """`|found - expected| <= atol + rtol * |expected|` for all but a `fraction`; `mean_abs` bounds the mean error."""
 
     atol: float
     rtol: float
@@ -229,7 +229,7 @@ def _measure_one(name: str, found: Array, wanted: Expected, tolerance: Tolerance
     error[np.isnan(error)] = np.inf
     allowed = tolerance.atol + tolerance.rtol * np.abs(expected)
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.where(error == 0, 0.0, error / allowed)
+        shares = np.select([error == 0, np.isinf(error)], [0.0, np.inf], error / allowed)
     worst = int(np.argmax(shares))
     text = f"{found.flat[worst]:.8g} instead of {expected.flat[worst]:.8g}"
     share = float(shares.flat[worst])

@@ -35,12 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after `gaitway`; those of this process when None.
 
     Returns:
-        The exit status: 0 when all went well, 1 when a check found something, 2 on an error the user can mend.
+        The exit status: 0 when all went well, 1 when a check found something, 2 on an error the user can mend,
+        130 after Ctrl-C.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     name = next((name for name in COMMANDS if words[: name.count(" ") + 1] == name.split()), None)
     if name is None:
         return _overview(words)
+    # PyTorch takes CPU memory in huge pages, where Linux offers them: models run up to 1.7 times as fast
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     module = import_module(f"gaitway.cli.{COMMANDS[name][0]}")
     parser = argparse.ArgumentParser(
         prog=f"gaitway {name}",
@@ -50,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
-    parsed = parser.parse_args(words[name.count(" ") + 1 :])
+    rest = words[name.count(" ") + 1 :]
+    try:
+        parsed = parser.parse_intermixed_args(rest)  # takes `RECIPE --data STORE key=value`
+    except TypeError:  # argparse's word for a command that has actions of its own
+        parsed = parser.parse_args(rest)
     try:
         return int(module.run(parsed))
     except (ValueError, OSError) as error:
@@ -58,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"gaitway {name}: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"gaitway {name}: stopped", file=sys.stderr)
+        return 130
 
 
 def _overview(words: list[str]) -> int:

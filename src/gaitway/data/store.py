@@ -141,6 +141,18 @@ class Manifest:
             raise ValueError(f"{path} is not the manifest of a store ({error}); prepare the data set again") from error
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something that is not in the store: how many frames of a sequence, or the whole sequence, and why."""
+
+    what: str
+    """`frames` or `sequence`."""
+    reason: str
+    count: int = 1
+    detail: str = ""
+    """What the reason leaves open, e.g. the name of a damaged file."""
+
+
 class Store:
     """A prepared data set, opened for reading.
 
@@ -165,7 +177,7 @@ class Store:
             raise FileNotFoundError(
                 f"{self.path} is not a store (no {MANIFEST} in it){hint or '; make one with `gaitway prepare`'}"
             )
-        self.manifest = Manifest.from_json(manifest.read_text(), manifest)
+        self.manifest = Manifest.from_json(manifest.read_text(encoding="utf-8"), manifest)
         self._check_file(INDEX)
         for name, fmt in self.manifest.modalities.items():
             expected = self.manifest.num_frames[name] * fmt.bytes_per_frame
@@ -182,7 +194,7 @@ class Store:
     @cached_property
     def index(self) -> Index:
         """The index table."""
-        with (self.path / INDEX).open(newline="") as file:
+        with (self.path / INDEX).open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         names = list(self.manifest.modalities)
 
@@ -196,6 +208,17 @@ class Store:
             first={name: column(f"{name}_first") for name in names},
             num_frames={name: column(f"{name}_frames") for name in names},
         )
+
+    @cached_property
+    def left_out(self) -> tuple[tuple[str, LeftOut], ...]:
+        """What was left out when the store was made: name of the sequence, and what of it."""
+        if not (self.path / LEFT_OUT).is_file():
+            return ()
+        with (self.path / LEFT_OUT).open(newline="", encoding="utf-8") as file:
+            return tuple(
+                (row["sequence"], LeftOut(row["what"], row["reason"], int(row["count"]), row["detail"]))
+                for row in csv.DictReader(file)
+            )
 
     def frames_file(self, modality: str) -> Path:
         """The file of a modality's frames."""

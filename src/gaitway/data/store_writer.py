@@ -7,10 +7,9 @@ import errno
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +22,7 @@ from gaitway.data.store import (
     LEFT_OUT,
     MANIFEST,
     FrameFormat,
+    LeftOut,
     Manifest,
     file_checksum,
     partial_path,
@@ -36,7 +36,8 @@ class StoreWriter:
 
     Use as a context manager and add sequences in the order that the index shall have. When the block is left by an
     exception, what is written so far stays in `OUT.partial`: a writer with the same settings goes on from there, and
-    `name in writer` tells which sequences are done already.
+    `name in writer` tells which sequences are done already. The result is the same, byte for byte, as without the
+    interruption.
 
     Args:
         out: The store's folder; must not exist.
@@ -63,30 +64,18 @@ class StoreWriter:
         self._open_files = ExitStack()
 
     def __enter__(self) -> Self:
-        settings = json.dumps(
-            {
-                "dataset": self.dataset,
-                "modalities": {k: asdict(v) for k, v in self.modalities.items()},
-                "made": self.made,
-            }
-        )
-        self.partial.mkdir(parents=True, exist_ok=True)
-        settings_file = self.partial / SETTINGS
-        if not settings_file.exists():
-            settings_file.write_text(settings)
-        elif settings_file.read_text() != settings:
-            raise ValueError(
-                f"{self.partial} was begun with other settings ({settings_file.read_text()}) than these ({settings}); "
-                "remove it to start again, or use the same settings to go on with it"
-            )
-        self._read_journal()
-        self._files: dict[str, IO[bytes]] = {}
-        for name, fmt in self.modalities.items():
-            path = self.partial / f"{name}.bin"
-            path.touch()
-            os.truncate(path, self._num_frames[name] * fmt.bytes_per_frame)  # frames that no journal line vouches for
-            self._files[name] = self._open_files.enter_context(path.open("ab"))
-        self._journal = self._open_files.enter_context((self.partial / JOURNAL).open("a"))
+        try:
+            self.partial.mkdir(parents=True, exist_ok=True)
+            self._check_settings()
+            self._read_journal()
+            self._files: dict[str, IO[bytes]] = {}
+            for name, fmt in self.modalities.items():
+                self._files[name] = self._open_files.enter_context((self.partial / f"{name}.bin").open("ab"))
+                self._files[name].truncate(self._num_frames[name] * fmt.bytes_per_frame)  # what no journal line has
+            self._journal = self._open_files.enter_context((self.partial / JOURNAL).open("a", encoding="utf-8"))
+        except OSError as failure:
+            self._open_files.close()
+            raise self._explained(failure) from failure
         return self
 
     def __exit__(
@@ -102,6 +91,9 @@ class StoreWriter:
     def __contains__(self, name: str) -> bool:
         return name in self._entries
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
     def __len__(self) -> int:
         return len(self._entries)
 
@@ -111,7 +103,7 @@ class StoreWriter:
         condition: str,
         view: str,
         frames: Mapping[str, npt.NDArray[Any]],
-        dropped: Mapping[str, int] | None = None,
+        left_out: Sequence[LeftOut] = (),
     ) -> None:
         """Append a sequence.
 
@@ -119,8 +111,8 @@ class StoreWriter:
             subject: Name of the subject.
             condition: Name of the condition, e.g. `nm-01`.
             view: Name of the view, e.g. `090`.
-            frames: Per modality the frames `(t, *shape)`; without any frame the sequence is left out.
-            dropped: Reason → number of frames that were dropped from the sequence.
+            frames: Per modality the frames `(t, *shape)`; without any frame the sequence is not in the index.
+            left_out: What is missing from the sequence, and why.
 
         Raises:
             ValueError: when the sequence was added before or a frame has another shape than the modality.
@@ -129,63 +121,90 @@ class StoreWriter:
         name = f"{subject}-{condition}-{view}"
         if name in self._entries:
             raise ValueError(f"sequence {name} comes twice; each subject-condition-view may occur once")
-        entry: dict[str, Any] = {
-            "subject": subject,
-            "condition": condition,
-            "view": view,
-            "dropped": dict(dropped or {}),
-        }
+        for modality, array in frames.items():
+            if array.shape[1:] != self.modalities[modality].shape:
+                raise ValueError(
+                    f"sequence {name}: {modality} frames are {array.shape[1:]}, "
+                    f"expected {self.modalities[modality].shape}; a store holds frames of one shape"
+                )
+        entry: dict[str, Any] = {"subject": subject, "condition": condition, "view": view}
+        entry["left_out"] = [asdict(missing) for missing in left_out]
         try:
             for modality, array in frames.items():
-                fmt = self.modalities[modality]
-                if array.shape[1:] != fmt.shape:
-                    raise ValueError(f"sequence {name}: {modality} frames are {array.shape[1:]}, expected {fmt.shape}")
-                self._files[modality].write(fmt.pack(array).tobytes())
+                self._files[modality].write(self.modalities[modality].pack(array).tobytes())
                 self._files[modality].flush()
                 entry[modality] = len(array)
             self._journal.write(json.dumps(entry) + "\n")
             self._journal.flush()
         except OSError as failure:
             raise self._explained(failure) from failure
-        self._remember(name, entry)
+        self._remember(entry)
 
-    def leave_out(self, subject: str, condition: str, view: str, reason: str) -> None:
+    def leave_out(self, subject: str, condition: str, view: str, reason: str, detail: str = "") -> None:
         """Record that a whole sequence is not in the store, and why."""
-        self.add(subject, condition, view, {}, {f"sequence: {reason}": 1})
+        self.add(subject, condition, view, {}, [LeftOut("sequence", reason, 1, detail)])
+
+    def _check_settings(self) -> None:
+        """Write the settings into a new partial store; compare them with those of one that was begun."""
+        settings = {
+            "data set": self.dataset,
+            **{f"{name} frames": str(fmt) for name, fmt in self.modalities.items()},
+            **{f"made: {key}": value for key, value in self.made.items()},
+            "gaitway": version("gaitway"),
+        }
+        text = json.dumps(settings, indent=2) + "\n"
+        file = self.partial / SETTINGS
+        if not file.exists():
+            _write_whole(file, text)
+        begun, settings = json.loads(file.read_text(encoding="utf-8")), json.loads(text)
+        different = sorted(key for key in begun.keys() | settings.keys() if begun.get(key) != settings.get(key))
+        if different:
+            changes = "; ".join(f"{key} {begun.get(key)!r}, now {settings.get(key)!r}" for key in different)
+            raise ValueError(
+                f"{self.partial} was begun with other settings ({changes}); "
+                "use those settings to go on with it, or remove the folder to start again"
+            )
 
     def _read_journal(self) -> None:
+        """Take up the sequences that are whole; forget what was cut off, in the journal or in the frames."""
         path = self.partial / JOURNAL
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        whole = [line for line in lines if line.endswith("\n")]  # the last line may have been cut off
-        if len(whole) != len(lines):
-            path.write_text("".join(whole))
-        for line in whole:
-            entry = json.loads(line)
-            self._remember(f"{entry['subject']}-{entry['condition']}-{entry['view']}", entry)
+        path.touch()
+        held = {name: _size(self.partial / f"{name}.bin") for name in self.modalities}
+        num_bytes = 0
+        for line in path.read_bytes().splitlines(keepends=True):
+            entry = json.loads(line) if line.endswith(b"\n") else None
+            if entry is None or any(
+                (self._num_frames[name] + entry.get(name, 0)) * fmt.bytes_per_frame > held[name]
+                for name, fmt in self.modalities.items()
+            ):
+                break
+            self._remember(entry)
+            num_bytes += len(line)
+        os.truncate(path, num_bytes)
 
-    def _remember(self, name: str, entry: dict[str, Any]) -> None:
+    def _remember(self, entry: dict[str, Any]) -> None:
         for modality in self.modalities:
             entry[f"{modality}_first"] = self._num_frames[modality]
             self._num_frames[modality] += entry.get(modality, 0)
-        self._entries[name] = entry
+        self._entries[f"{entry['subject']}-{entry['condition']}-{entry['view']}"] = entry
 
     def _finish(self) -> None:
         kept = [entry for entry in self._entries.values() if any(entry.get(m, 0) for m in self.modalities)]
         left_out: Counter[str] = Counter()
-        with (self.partial / INDEX).open("w", newline="") as file:
+        with (self.partial / INDEX).open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             columns = [f"{modality}_{what}" for modality in self.modalities for what in ("first", "frames")]
             table.writerow(["subject", "condition", "view", *columns])
             for entry in kept:
                 counts = [c for m in self.modalities for c in (entry[f"{m}_first"], entry.get(m, 0))]
                 table.writerow([entry["subject"], entry["condition"], entry["view"], *counts])
-        with (self.partial / LEFT_OUT).open("w", newline="") as file:
+        with (self.partial / LEFT_OUT).open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
-            table.writerow(["sequence", "reason", "count"])
+            table.writerow(["sequence", "what", "reason", "count", "detail"])
             for name, entry in self._entries.items():
-                for reason, count in entry["dropped"].items():
-                    table.writerow([name, reason, count])
-                    left_out[reason] += count
+                for missing in (LeftOut(**values) for values in entry["left_out"]):
+                    table.writerow([name, missing.what, missing.reason, missing.count, missing.detail])
+                    left_out[f"{missing.what}: {missing.reason}"] += missing.count
         files = [INDEX, *(f"{name}.bin" for name in self.modalities)]
         manifest = Manifest(
             dataset=self.dataset,
@@ -194,13 +213,13 @@ class StoreWriter:
             num_subjects=len({entry["subject"] for entry in kept}),
             num_frames=self._num_frames,
             checksums={name: file_checksum(self.partial / name) for name in files},
-            made={**self.made, "gaitway": version("gaitway"), "date": datetime.now(UTC).isoformat(timespec="seconds")},
-            left_out=dict(left_out),
+            made={**self.made, "gaitway": version("gaitway")},
+            left_out=dict(sorted(left_out.items())),
         )
-        (self.partial / MANIFEST).write_text(manifest.to_json())
-        (self.partial / JOURNAL).unlink()
-        (self.partial / SETTINGS).unlink()
+        _write_whole(self.partial / MANIFEST, manifest.to_json())
         self.partial.rename(self.out)
+        (self.out / JOURNAL).unlink()  # only now: until the rename they are what a resumed run starts from
+        (self.out / SETTINGS).unlink()
 
     def _explained(self, failure: OSError) -> OSError:
         if failure.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -210,3 +229,14 @@ class StoreWriter:
                 "command again to go on from there, or remove that folder",
             )
         return failure
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Write a small file so that it is there with all of its text or not at all."""
+    new = file.with_name(file.name + ".new")
+    new.write_text(text, encoding="utf-8")
+    new.rename(file)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0

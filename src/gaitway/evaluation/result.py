@@ -51,11 +51,12 @@ class Figure:
         return np.array(self.cells, dtype=np.float64)
 
     def per_probe_group(self) -> npt.NDArray[np.float64]:
-        """Mean of each row of the published table, `(probe groups,)`, identical views left out where there are any."""
+        """Mean of each row of the table, `(probe groups,)`, without the cell of identical views; NaN for none."""
         cells = self.matrix()
         if self.identical_only is not None:
             np.fill_diagonal(cells, np.nan)
-        return np.nanmean(cells, axis=1)
+        means: npt.NDArray[np.float64] = np.ma.masked_invalid(cells).mean(1).filled(np.nan)
+        return means
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,7 @@ class Result:
             for key, figure in s.figures.items():
                 means = {mean: getattr(figure, mean) for mean in MEANS}
                 rows.append(same | {"figure": key} | means)
-            unrounded = {"published": s.equal_error_rate, "unrounded": s.equal_error_rate}
-            rows.append(same | {"figure": "EER"} | unrounded)
+            rows.append(same | {"figure": "EER", "published": s.equal_error_rate, "unrounded": s.equal_error_rate})
         return rows
 
     def to_json(self) -> str:

@@ -27,8 +27,8 @@ class TripletLoss(nn.Module):
 
     Shapes: embeddings `(n, p, d)`, labels `(n,)`; returns values `(p,)` and figures.
 
-    The sum over triplets comes from each anchor's sorted negatives and their prefix sums: O(n² log n) per part instead
-    of O(n³), with the same value and gradient.
+    In the sum over triplets each distance stands as often as it is in a triplet that is not 0. These counts come from
+    each anchor's sorted distances: O(n² log n) per part instead of O(n³), with the same value and gradient.
     """
 
     pairwise: ClassVar[bool] = True
@@ -40,8 +40,8 @@ class TripletLoss(nn.Module):
     def forward(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss per part `(p,)` and the figures `loss`, `hard_loss`, `loss_num`, `mean_dist`, `active`.
 
-        `loss_num` is the number of triplets that are not 0, `active` their share, `hard_loss` the largest one; each
-        the mean over parts.
+        `loss_num` is the number of triplets that are not 0, `active` their share, `hard_loss` the largest one (with
+        `hard` the loss itself, as published); each the mean over parts.
         """
         distances = _distances(embeddings.transpose(0, 1))  # (p, n, n)
         positive = labels[:, None] == labels[None, :]  # (n, n)
@@ -59,7 +59,7 @@ class TripletLoss(nn.Module):
         loss = total / (count + 1e-9)
         figures = {
             "loss": loss.mean(),
-            "hard_loss": hardest.amax(1).mean(),
+            "hard_loss": (loss if self.hard else hardest.amax(1)).mean(),
             "loss_num": count.to(loss.dtype).mean(),
             "mean_dist": distances.mean(),
             "active": count.to(loss.dtype).mean() / num_triplets.clamp(min=1),
@@ -71,17 +71,19 @@ def _distances(x: Tensor) -> Tensor:
     """Euclidean distances `(p, n, n)` between rows of `(p, n, d)`, with gradient 0 at distance 0."""
     squares = x.square().sum(2)  # (p, n)
     squared = squares[:, :, None] + squares[:, None, :] - 2 * torch.bmm(x, x.transpose(1, 2))
-    squared = squared.masked_fill(torch.eye(x.shape[1], dtype=torch.bool, device=x.device), 0)
-    apart = squared > 0
-    return torch.where(apart, squared, 1).sqrt() * apart
+    same = torch.eye(x.shape[1], dtype=torch.bool, device=x.device) | (squared <= 0)  # keeps what is not a number
+    return squared.masked_fill(same, 1).sqrt().masked_fill(same, 0)
 
 
 def _batch_all(distances: Tensor, positive: Tensor, margin: float) -> tuple[Tensor, Tensor]:
-    """Sum and number `(p,)` of the triplets that are not 0."""
-    # float64, since a small sum of hinges is the difference of large prefix sums
-    negatives = distances.double().masked_fill(positive, torch.inf).sort(2).values  # (p, n, n), ascending
-    reach = (distances + margin).double()
-    count = torch.searchsorted(negatives.detach(), reach.detach())  # negatives nearer than a positive plus margin
-    sums = nn.functional.pad(negatives.masked_fill(negatives.isinf(), 0).cumsum(2), (1, 0))
-    hinges = (count * reach - sums.gather(2, count)) * positive  # (p, n, n), summed over negatives
-    return hinges.sum((1, 2)).to(distances.dtype), (count * positive).sum((1, 2))
+    """Sum and number `(p,)` of the triplets that are not 0, from distances `(p, n, n)`."""
+    with torch.no_grad():
+        negatives = distances.masked_fill(positive, torch.inf)
+        reach = (distances + margin).masked_fill(~positive, -torch.inf)
+        # for every positive the negatives within its reach, for every negative the positives that reach it
+        reached = torch.searchsorted(negatives.sort(2).values, reach, out_int32=True)
+        reached_by = len(positive) - torch.searchsorted(reach.sort(2).values, negatives, right=True, out_int32=True)
+        count = reached.sum((1, 2))
+    # a distance is in the sum as often as it is in a triplet; float64, since large sums cancel
+    total = ((reached - reached_by) * distances.double()).sum((1, 2)) + margin * count.double()
+    return total.to(distances.dtype), count

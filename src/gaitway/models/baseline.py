@@ -73,14 +73,11 @@ def baseline_oumvlp(*, num_classes: int = 5153) -> Baseline:
     return Baseline(num_classes=num_classes, layers=LAYERS_OUMVLP)
 
 
-def published_names(layers: Sequence[str]) -> dict[str, str]:
-    """Names (or beginnings of names) in a published checkpoint → here, for a backbone of these layers."""
+def published_names(model: Baseline) -> dict[str, str]:
+    """Names (or beginnings of names) in a published checkpoint of this model → here."""
     names = {"FCs.fc_bin": "head.weight", "BNNecks.fc_bin": "neck.classifier.weight", "BNNecks.bn1d.": "neck.bn."}
-    position = convolution = 0  # the published list counts activations and pools too
-    for code in layers:
-        if code == "M":
-            position += 1
-        else:
-            names[f"Backbone.forward_block.feature.{position}.conv."] = f"backbone.convolutions.{convolution}."
-            position, convolution = position + 2, convolution + 1
+    position = 0  # the published list counts activations and pools too
+    for i, pool in enumerate(model.backbone.pools):
+        names[f"Backbone.forward_block.feature.{position}.conv."] = f"backbone.convolutions.{i}."
+        position += 3 if pool else 2
     return names

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gaitway.models.silhouettes import as_maps
-from gaitway.nn import ConvPair, HorizontalPyramidPooling, PartLinear, initialise, leaky_relu
+from gaitway.nn import ConvPair, HorizontalPyramidPooling, PartLinear, initialise, leaky_relu, leaky_relu_
 from gaitway.types import Output
 
 
@@ -53,9 +53,9 @@ class GaitSet(nn.Module):
     def forward(self, silhouettes: Tensor, lengths: Tensor | None = None, *, logits: bool | None = None) -> Output:
         """Embed each sequence; see the class for shapes. There is no classifier, `logits` changes nothing."""
         x, time = as_maps(silhouettes, lengths)  # (frames, 1, h, w)
-        x = leaky_relu(self.set1(x))
+        x = leaky_relu_(self.set1(x))
         whole = leaky_relu(self.global2(time.max(x)))
-        x = leaky_relu(self.set2(x))
+        x = leaky_relu_(self.set2(x))
         whole = leaky_relu(self.global3(whole + time.max(x)))
         set_map = leaky_relu(time.max(self.set3(x)))  # (n, c3, h/4, w/4)
         parts = torch.cat((self.pyramid(set_map), self.pyramid(whole + set_map)), 1)  # (n, p, c3)
@@ -72,9 +72,9 @@ def gaitset_oumvlp() -> GaitSet:
     return GaitSet(channels=(64, 128, 256))
 
 
-PUBLISHED_NAMES = {
-    **{f"set_block{i}.forward_block.{2 * j}.conv.": f"set{i}.conv{j + 1}." for i in (1, 2, 3) for j in (0, 1)},
-    **{f"gl_block{i}.{2 * j}.conv.": f"global{i}.conv{j + 1}." for i in (2, 3) for j in (0, 1)},
-    "Head.fc_bin": "head.weight",
-}
-"""Names (or beginnings of names) in a published checkpoint → here."""
+def published_names(model: GaitSet) -> dict[str, str]:
+    """Names (or beginnings of names) in a published checkpoint of this model → here."""
+    names = {"Head.fc_bin": "head.weight"}
+    names |= {f"set_block{i}.forward_block.{2 * j}.conv.": f"set{i}.conv{j + 1}." for i in (1, 2, 3) for j in (0, 1)}
+    names |= {f"gl_block{i}.{2 * j}.conv.": f"global{i}.conv{j + 1}." for i in (2, 3) for j in (0, 1)}
+    return names

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from gaitway.nn import TimeAxis
+from gaitway.models.silhouettes import as_maps
 from gaitway.types import Output
 
 
@@ -23,5 +23,5 @@ class GaitEnergyImage(nn.Module):
 
     def forward(self, silhouettes: Tensor, lengths: Tensor | None = None, *, logits: bool | None = None) -> Output:
         """Average each sequence; see the class for shapes. There is no classifier, `logits` changes nothing."""
-        time = TimeAxis(silhouettes, lengths)
-        return Output(time.mean(time.folded).flatten(1).unsqueeze(1))  # (n, 1, h·w)
+        x, time = as_maps(silhouettes, lengths)
+        return Output(time.mean(x).flatten(2))  # (n, 1, h·w)

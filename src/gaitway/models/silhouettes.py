@@ -18,10 +18,15 @@ def as_maps(silhouettes: Tensor, lengths: Tensor | None) -> tuple[Tensor, TimeAx
         Maps `(frames, 1, h, w)` and the time axis.
 
     Raises:
-        ValueError: on another number of axes.
+        ValueError: on another number of axes, or on values that are no floats.
     """
     if silhouettes.ndim != (4 if lengths is None else 3):
         expected = "(n, t, h, w)" if lengths is None else "(sum of lengths, h, w)"
         raise ValueError(f"silhouettes of shape {tuple(silhouettes.shape)}, expected {expected}")
+    if not silhouettes.is_floating_point():
+        raise ValueError(
+            f"silhouettes of type {silhouettes.dtype}, expected floats in [0, 1]; divide grey values by 255, as the "
+            "transforms CutColumns and Scale do"
+        )
     time = TimeAxis(silhouettes, lengths)
     return time.folded.unsqueeze(1), time

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -20,8 +21,55 @@ def leaky_relu(x: Tensor) -> Tensor:
     return F.leaky_relu(x, SLOPE)
 
 
+def leaky_relu_(x: Tensor) -> Tensor:
+    """The same in place, for maps fresh from a convolution or max-pool, whose gradients do not need them.
+
+    Spares the memory of a second map, and on CPUs the time that it takes to get that memory.
+    """
+    return F.leaky_relu_(x, SLOPE)
+
+
 def _convolution(in_channels: int, out_channels: int, kernel_size: int = 3) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
+    layer = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
+    _lay_channels_last(layer)
+    return layer
+
+
+def _lay_channels_last(layer: nn.Conv2d) -> None:
+    """Make a convolution faster on CPUs and GPUs by the order of its weights in memory, which its maps follow."""
+    layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+
+
+class FocalConvolution(nn.Conv2d):
+    """A convolution of horizontal strips, each with its own zero padding, so that no strip sees another.
+
+    "GaitPart: Temporal Part-based Model for Gait Recognition", Fan et al., CVPR 2020.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Odd; the padding keeps height and width.
+        halvings: Strips are `h // 2**halvings` rows high; what remains at the bottom is one more strip.
+
+    Shapes: `(n, in_channels, h, w)` to `(n, out_channels, h, w)`.
+    """
+
+    def __init__(self, *, in_channels: int, out_channels: int, kernel_size: int = 3, halvings: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
+        self.halvings = halvings
+        _lay_channels_last(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve the strips as one batch; see the class for shapes."""
+        n, h = len(x), x.shape[2]
+        height = h // 2**self.halvings
+        if height == 0:
+            raise ValueError(f"a map of {h} rows has no {2**self.halvings} strips; use larger frames or fewer halvings")
+        num = h // height
+        strips = torch.unflatten(x[:, :, : num * height], 2, (num, height))  # (n, c, num, rows, w)
+        y = super().forward(strips.transpose(1, 2).flatten(0, 1))  # (n·num, c, rows, w)
+        y = torch.unflatten(y, 0, (n, num)).transpose(1, 2).flatten(2, 3)  # (n, c, num·rows, w)
+        return y if num * height == h else torch.cat((y, super().forward(x[:, :, num * height :])), 2)
 
 
 class ConvPair(nn.Module):
@@ -44,7 +92,7 @@ class ConvPair(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block; the result is not activated yet."""
-        x = self.conv2(leaky_relu(self.conv1(x)))
+        x = self.conv2(leaky_relu_(self.conv1(x)))
         return F.max_pool2d(x, 2) if self.pool else x
 
 
@@ -52,7 +100,8 @@ class PlainBackbone(nn.Module):
     """A VGG-like stack of convolutions and max-pools, described by layer codes.
 
     Args:
-        layers: `BC-C` is a convolution 3×3 (the first one 5×5) to C channels with activation, `M` a 2×2 max-pool.
+        layers: `BC-C` is a convolution 3×3 (the first one 5×5) to C channels with activation, `FC-C-s` a focal one
+            3×3 with s halvings (not the first), `M` a 2×2 max-pool.
         in_channels: Channels of the input.
 
     Shapes: `(n, in_channels, h, w)` to `(n, out_channels, h/2^m, w/2^m)` with m pools. The activation of the last
@@ -67,15 +116,21 @@ class PlainBackbone(nn.Module):
         self.convolutions = nn.ModuleList()
         pools: list[bool] = []
         for code in layers:
-            kind, _, width = code.partition("-")
-            if kind == "BC" and width.isdecimal():
-                self.convolutions.append(_convolution(in_channels, int(width), 3 if pools else 5))
-                in_channels = int(width)
-                pools.append(False)
-            elif code == "M" and pools and not pools[-1]:
-                pools[-1] = True
-            else:
-                raise ValueError(f"layer code {code!r} in {list(layers)}: expected BC-<channels>, or M after one")
+            match code.split("-"):
+                case ["BC", width] if width.isdecimal():
+                    self.convolutions.append(_convolution(in_channels, int(width), 3 if pools else 5))
+                case ["FC", width, halvings] if pools and width.isdecimal() and halvings.isdecimal():
+                    self.convolutions.append(
+                        FocalConvolution(in_channels=in_channels, out_channels=int(width), halvings=int(halvings))
+                    )
+                case ["M"] if pools and not pools[-1]:
+                    pools[-1] = True
+                    continue
+                case _:
+                    expected = "BC-<channels>, or after one FC-<channels>-<halvings> or M"
+                    raise ValueError(f"layer code {code!r} in {list(layers)}: expected {expected}")
+            in_channels = int(width)
+            pools.append(False)
         if not pools or pools[-1]:
             raise ValueError(f"layers {list(layers)} must end with a convolution BC-<channels>")
         self.pools = tuple(pools)
@@ -84,7 +139,7 @@ class PlainBackbone(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the stack; the result is not activated yet."""
         for i, (convolution, pool) in enumerate(zip(self.convolutions, self.pools, strict=True)):
-            x = convolution(leaky_relu(x) if i else x)
+            x = convolution(leaky_relu_(x) if i else x)
             if pool:
                 x = F.max_pool2d(x, 2)
         return x

@@ -45,10 +45,17 @@ class TimeAxis:
         return self._reduce(x, "mean")
 
     def _reduce(self, x: Tensor, how: Literal["max", "mean"]) -> Tensor:
-        if self.lengths is None:
-            x = torch.unflatten(x, 0, (self.num_sequences, self.num_frames))
-            return x.amax(1) if how == "max" else x.mean(1)
-        if x.ndim == 4:  # keep channels-last maps in their memory order, `segment_reduce` wants contiguous rows
-            x = x.permute(0, 2, 3, 1).contiguous()
-            return torch.segment_reduce(x, how, lengths=self.lengths, axis=0).permute(0, 3, 1, 2)
-        return torch.segment_reduce(x.contiguous(), how, lengths=self.lengths, axis=0)
+        # channels-last maps are reduced as the rows that they are in memory: several times faster, forth and back
+        channels_last = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
+        rows = x.permute(0, 2, 3, 1) if channels_last else x.contiguous()
+        if self.lengths is not None:
+            y = torch.segment_reduce(rows, how, lengths=self.lengths, axis=0, unsafe=True)  # checked above
+        else:
+            rows = torch.unflatten(rows, 0, (self.num_sequences, self.num_frames))
+            if how == "mean":
+                y = rows.mean(1)
+            elif rows.requires_grad and torch.is_grad_enabled():
+                y = rows.max(1).values  # the backward pass of `amax` is slower by more than its forward pass is faster
+            else:
+                y = rows.amax(1)
+        return y.permute(0, 3, 1, 2) if channels_last else y

@@ -8,8 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+from torch.nn.modules.batchnorm import _BatchNorm  # the one class of all, PyTorch has no public name for it
 
 
 def freeze_batch_norm(model: nn.Module) -> None:
@@ -18,7 +17,7 @@ def freeze_batch_norm(model: nn.Module) -> None:
     `model.train()` undoes it.
     """
     for layer in model.modules():
-        if isinstance(layer, BATCH_NORMS):
+        if isinstance(layer, _BatchNorm):
             layer.eval()
 
 
@@ -29,7 +28,8 @@ def synchronise_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:
     state dict stay as they are.
     """
     if device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-any-return]
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+        return converted
     for module in list(model.modules()):
         for name, layer in module.named_children():
             if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
@@ -37,14 +37,14 @@ def synchronise_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:
     return model
 
 
-class SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):
+class SynchronisedBatchNorm(_BatchNorm):
     """Batch normalisation with the statistics of all processes, on any device and `torch.distributed` backend.
 
     Shapes: `(n, c, ...)` to the same; n may differ between processes.
     """
 
     @classmethod
-    def of(cls, layer: nn.modules.batchnorm._BatchNorm) -> SynchronisedBatchNorm:
+    def of(cls, layer: _BatchNorm) -> SynchronisedBatchNorm:
         """A layer with the parameters, statistics and settings of `layer`."""
         self = cls(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
         self.weight, self.bias = layer.weight, layer.bias
@@ -89,7 +89,7 @@ def _per_channel(values: Tensor, x: Tensor) -> Tensor:
 
 def sum_over_processes(tensor: Tensor) -> Tensor:
     """The sum of all processes' tensors, differentiable."""
-    summed: Tensor = _SumOverProcesses.apply(tensor)
+    summed: Tensor = _SumOverProcesses.apply(tensor)  # type: ignore[no-untyped-call]
     return summed
 
 

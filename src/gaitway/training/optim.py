@@ -1,63 +1,89 @@
-"""Optimisers and learning-rate schedules of PyTorch by name, with checked arguments."""
+"""The optimiser, its schedule and, for fp16, its loss scaler: what turns gradients into counted updates."""
 
 from __future__ import annotations
 
-import difflib
-import inspect
-from collections.abc import Iterable, Mapping
-from types import ModuleType
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
+from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from gaitway.training.recipe import OPTIMIZERS, SCHEDULES, Component
 
-def create_optimizer(parameters: Iterable[nn.Parameter], name: str, **arguments: Any) -> Optimizer:
-    """Build the class `name` of `torch.optim`.
+SMALLEST_SCALE = 2.0**-10
+"""Gradients that overflow even at this loss scale are not a matter of scale."""
+
+
+def build_optimizer(part: Component, parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """The optimiser of a recipe.
 
     Raises:
-        ValueError: on an unknown name or argument; names the nearest known one.
+        ValueError: when there is nothing to train.
     """
-    kind = _find(torch.optim, Optimizer, name, "optimiser")
-    _check_arguments(kind, arguments)
-    optimizer: Optimizer = kind(parameters, **arguments)
+    parameters = list(parameters)
+    if not parameters:
+        raise ValueError("the model has no parameters to train; evaluate it as it is")
+    optimizer: Optimizer = OPTIMIZERS[part.name](parameters, **part.arguments)
     return optimizer
 
 
-def create_schedule(optimizer: Optimizer, name: str, **arguments: Any) -> LRScheduler:
-    """Build the class `name` of `torch.optim.lr_scheduler`, to be stepped once after every counted update.
-
-    Raises:
-        ValueError: on an unknown name or argument; names the nearest known one.
-    """
-    kind = _find(torch.optim.lr_scheduler, LRScheduler, name, "schedule")
-    _check_arguments(kind, arguments)
-    schedule: LRScheduler = kind(optimizer, **arguments)
+def build_schedule(part: Component, optimizer: Optimizer) -> LRScheduler:
+    """The learning-rate schedule of a recipe; its unit is one counted update."""
+    schedule: LRScheduler = SCHEDULES[part.name](optimizer, **part.arguments)
     return schedule
 
 
-def _find(module: ModuleType, base: type, name: str, what: str) -> type:
-    known = {
-        key: value
-        for key, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, base) and value is not base and not key.startswith("_")
-    }
-    if name not in known:
-        raise ValueError(f"no {what} {name!r} in {module.__name__}{_nearest(name, known)}; known: {', '.join(known)}")
-    return known[name]
+class Updates:
+    """Takes optimiser steps and moves the schedule by one for each that counts.
 
+    Under fp16 an update whose gradients overflowed is skipped: the scale shrinks, the weights stay, and neither
+    schedule nor step count move. An update after which the scale grows is an update like any other.
 
-def _check_arguments(kind: type, arguments: Mapping[str, Any]) -> None:
-    known = list(inspect.signature(kind).parameters)[1:]  # without the parameters or the optimiser
-    for argument in arguments:
-        if argument not in known:
-            raise ValueError(
-                f"{kind.__name__} has no argument {argument!r}{_nearest(argument, known)}; it has {', '.join(known)}"
-            )
+    Args:
+        optimizer: As wrapped by Fabric, whose precision plug-in holds the scaler.
+        schedule: Of the optimiser inside.
+        scaler: The loss scaler of fp16, or None.
+    """
 
+    def __init__(self, optimizer: Optimizer, schedule: LRScheduler, scaler: GradScaler | None) -> None:
+        self.optimizer, self.schedule, self.scaler = optimizer, schedule, scaler
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f", did you mean {near[0]!r}?" if near else ""
+    @property
+    def learning_rate(self) -> float:
+        """Of the first parameter group, for the next update."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def step(self) -> bool:
+        """Update the weights and clear the gradients. False when the update was skipped."""
+        scale = self.scaler.get_scale() if self.scaler else 1.0
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.scaler and self.scaler.get_scale() < scale:
+            return False
+        self.schedule.step()
+        return True
+
+    def gradients_are_hopeless(self) -> torch.Tensor:
+        """Whether the gradients hold NaN or infinity for which no loss scale is to blame; a boolean scalar tensor."""
+        gradients = [p.grad for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
+        if self.scaler and self.scaler.get_scale() > SMALLEST_SCALE:
+            return torch.zeros((), dtype=torch.bool, device=gradients[0].device)
+        return ~torch.isfinite(nn.utils.get_total_norm(gradients))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next update depends on, beside the weights."""
+        return {
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict() if self.scaler else {},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.scaler:
+            self.scaler.load_state_dict(state["scaler"])

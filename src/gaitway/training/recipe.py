@@ -17,12 +17,12 @@ from typing import Any, Literal, TypeVar
 
 import torch
 import yaml
-from gaitway.data.frame_sampling import FrameSampling
-from gaitway.data.sampling import SAMPLERS
-from gaitway.data.transforms import TRANSFORMS
 from jsonargparse import ArgumentParser
 from torch import nn
 
+from gaitway.data.frame_sampling import FrameSampling
+from gaitway.data.sampling import SAMPLERS
+from gaitway.data.transforms import TRANSFORMS
 from gaitway.losses import LOSSES
 from gaitway.models import MODELS
 
@@ -66,7 +66,10 @@ class Data:
 
 @dataclass(frozen=True)
 class Training:
-    """How long to train and how; all counts are in steps. `save_every` or `evaluate_every` 0 means only at the end."""
+    """How long to train and how; all counts are in steps.
+
+    `save_every` 0 saves at the end only, `evaluate_every` 0 does not evaluate while training.
+    """
 
     steps: int
     seed: int = 0
@@ -154,7 +157,8 @@ class Recipe:
                 values[entry.name] = _arguments_of(value)
             elif value is not None:
                 values[entry.name] = value
-        return _plain(values)
+        plain: dict[str, Any] = _plain(values)
+        return plain
 
     def to_yaml(self) -> str:
         """The complete recipe as YAML; `load_recipe` reads it back to the same recipe."""
@@ -287,9 +291,10 @@ def _checked(where: str, target: Callable[..., Any], arguments: Mapping[str, Any
     parser, known = _parser(target)
     _check_keys(where, arguments, known)
     try:
-        return _plain(parser.parse_object(dict(arguments)).as_dict())
+        checked: dict[str, Any] = _plain(parser.parse_object(dict(arguments)).as_dict())
     except (ArgumentError, TypeError) as error:
         raise ValueError(f"{where}: {' '.join(str(error).split())}") from error
+    return checked
 
 
 def _parser(

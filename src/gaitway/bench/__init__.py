@@ -1,0 +1,1 @@
+"""Measuring: what a model costs, and how fast training, embedding, evaluation and loading are on this machine."""

@@ -1,0 +1,338 @@
+"""From a published configuration to a Gaitway recipe, with a note on everything that is not simply carried over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, get_args
+
+from gaitway.data.partitions import list_partitions
+from gaitway.interop.opengait_config import FRAME_KEYS, Part, PublishedConfig
+from gaitway.interop.published_models import model_from_config
+
+Component = dict[str, Any]
+Kind = Literal["dialect", "not carried over", "to fill in", "kept", "different here", "renamed", "dropped", "default"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that a reader of an imported recipe should know.
+
+    Args:
+        kind: `kept`: surprising, but published so; `different here`: Gaitway has another way; `dropped`: the published
+            code ignores it too; `default`: filled in from the defaults of the dialect.
+        key: Where in the published file.
+        text: What became of it.
+    """
+
+    kind: Kind
+    key: str
+    text: str
+
+
+def to_recipe(config: PublishedConfig) -> tuple[dict[str, Any], list[Note]]:
+    """Turn a published configuration into the values of a recipe.
+
+    Returns:
+        The recipe, and the notes, the important ones first.
+
+    Raises:
+        UnknownModelError: when Gaitway does not have the model.
+        ValueError: when the configuration is contradictory or asks for something that cannot be left out.
+    """
+    try:
+        return _convert(_Reading(config))
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{config.path}: a section lacks or misspells something: {error!r}") from error
+    except ValueError as error:
+        raise type(error)(f"{config.path}: {error}") from error
+
+
+class _Reading:
+    """Reads a merged configuration, remembers what was read, and collects notes."""
+
+    def __init__(self, config: PublishedConfig) -> None:
+        self.config = config
+        self.given = dict(_leaves(config.given))
+        self.read: dict[str, Any] = {}
+        self.notes: list[Note] = []
+
+    def __call__(self, key: str) -> Any:
+        """The value of a key such as `trainer_cfg.total_iter`."""
+        value: Any = self.config.merged
+        for part in key.split("."):
+            value = value[part]
+        self.read[key] = value
+        return value
+
+    def arguments(self, where: str, part: Part) -> dict[str, Any]:
+        """All arguments that a class accepts; a note on those that it drops."""
+        self.read |= {f"{where}.{key}": value for key, value in part.arguments.items()}
+        for key in part.dropped:
+            self.read[f"{where}.{key}"] = None
+            if f"{where}.{key}" in self.given:
+                self.note_dropped(f"{where}.{key}", part)
+        return dict(part.arguments)
+
+    def note(self, kind: Kind, key: str, text: str) -> None:
+        """Collect a note."""
+        self.notes.append(Note(kind, key, text))
+
+    def note_dropped(self, key: str, part: Part) -> None:
+        """Collect a note on an argument that the published code drops."""
+        self.note("dropped", key, f"{part.name} has no such argument; the published code ignores it too")
+
+    def all_notes(self) -> list[Note]:
+        """The notes, with those on keys that were not read and on defaults that were."""
+        for key in self.given:
+            if key in ELSEWHERE:
+                self.note("different here", key, ELSEWHERE[key])
+            elif key not in self.read and key.partition(".")[0] not in ("model_cfg", "loss_cfg"):
+                if key.rpartition(".")[2] in FRAME_KEYS:
+                    self.note("dropped", key, "not used with this sample_type")
+                else:
+                    self.note("not carried over", key, "a recipe has nothing for it")
+        for key, value in self.read.items():
+            if key not in self.given and value is not None and key not in ELSEWHERE:
+                self.note("default", key, f"{value!r}, the default of {self.config.dialect}")
+        return sorted(self.notes, key=lambda note: get_args(Kind).index(note.kind))
+
+
+ELSEWHERE = {
+    "data_cfg.dataset_root": "give the prepared data set as --data STORE",
+    "data_cfg.num_workers": "frames come from a store, without worker processes",
+    "data_cfg.cache": "--residency says where frames are kept",
+    "data_cfg.remove_no_gallery": "the published code ignores it too",
+    "trainer_cfg.restore_hint": "--resume goes on with a run, --init starts from weights",
+    "trainer_cfg.restore_ckpt_strict": "--resume goes on with a run, --init starts from weights",
+    "trainer_cfg.optimizer_reset": "--resume keeps the optimiser, --init starts a new one",
+    "trainer_cfg.scheduler_reset": "--resume keeps the schedule, --init starts a new one",
+    "trainer_cfg.save_name": "a run's folder is named when it is started",
+    "trainer_cfg.find_unused_parameters": "not needed: every parameter is used",
+    "evaluator_cfg.restore_hint": "gaitway evaluate takes a run or a checkpoint",
+    "evaluator_cfg.restore_ckpt_strict": "gaitway evaluate takes a run or a checkpoint",
+    "evaluator_cfg.save_name": "gaitway evaluate takes a run or a checkpoint",
+    "evaluator_cfg.sampler.type": "every test sequence is embedded once",
+    "evaluator_cfg.sampler.batch_size": "any number of sequences at once gives the same embeddings",
+}
+"""Keys that have no place in a recipe, and what stands in for them."""
+
+
+def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
+    config = reading.config
+    reading.note("dialect", "", f"{config.dialect}: {config.reason}")
+    model = model_from_config(config.merged["model_cfg"])
+    num_classes = model.pop("num_classes", None)
+    if num_classes is not None:
+        text = f"{num_classes}; Gaitway counts the training subjects in the store"
+        reading.note("different here", "model_cfg.SeparateBNNecks.class_num", text)
+    if isinstance(config.merged["data_cfg"], list):
+        raise ValueError(f"data_cfg lists several training sets; Gaitway trains {model['name']} on one")
+
+    effective = config.effective()
+    losses = convert_losses(effective.losses, has_classifier=num_classes is not None)
+    _note_on_losses(effective.losses, losses, reading)
+    if not losses:
+        raise ValueError(f"none of the losses {', '.join(effective.losses)} can be carried over")
+    dataset = str(reading("data_cfg.dataset_name"))
+    reading.note("to fill in", "", "data.frame_shape: the file does not say how large stored frames are; 64×64 assumed")
+    save_every = reading("trainer_cfg.save_iter")
+    recipe = {
+        "description": f"{model['name']} on {dataset}, from {config.path.name}.",
+        "model": model,
+        "losses": losses,
+        "data": {"dataset": _dataset(dataset), "partition": _partition(reading)},
+        "sampler": _sampler(effective.train_sampler, reading),
+        "frames": _frames(effective.train_frames, reading),
+        "transforms": _transforms(effective.train_transforms, "trainer_cfg.transform", reading),
+        "optimizer": {
+            "name": reading("optimizer_cfg.solver"),
+            **reading.arguments("optimizer_cfg", effective.optimizer),
+        },
+        "schedule": {
+            "name": reading("scheduler_cfg.scheduler"),
+            **reading.arguments("scheduler_cfg", effective.scheduler),
+        },
+        "training": {
+            "steps": reading("trainer_cfg.total_iter"),
+            "precision": "fp16" if reading("trainer_cfg.enable_float16") else "32",
+            "sync_batch_norm": reading("trainer_cfg.sync_BN"),
+            "frozen_batch_norm": reading("trainer_cfg.fix_BN"),
+            "log_every": reading("trainer_cfg.log_iter"),
+            "save_every": save_every,
+            "evaluate_every": save_every if reading("trainer_cfg.with_test") else 0,
+        },
+        "evaluation": {
+            "protocol": _protocol(effective.evaluation, reading),
+            "distance": {"euc": "euclidean", "cos": "cosine"}[effective.evaluation.arguments["metric"]],
+            "transforms": _transforms(effective.test_transforms, "evaluator_cfg.transform", reading),
+            "precision": "fp16" if reading("evaluator_cfg.enable_float16") else "32",
+            **_test_frames(effective.test_sampler, effective.test_frames, reading),
+        },
+    }
+    return recipe, reading.all_notes()
+
+
+def convert_losses(losses: Mapping[str, Part], *, has_classifier: bool) -> dict[str, Component]:
+    """The losses that Gaitway has and the model can feed, by their `log_prefix`.
+
+    Args:
+        losses: As configured.
+        has_classifier: Whether the model gives logits.
+    """
+    converted: dict[str, Component] = {}
+    for prefix, part in losses.items():
+        given = part.arguments
+        weight = float(given.get("loss_term_weight", 1.0))
+        if part.name == "TripletLoss":
+            hinge = {"margin": given.get("margin", 0.2), "hard": given.get("is_hard_loss", False)}
+            converted[prefix] = {"name": "TripletLoss", **hinge, "weight": weight}
+        elif part.name == "CrossEntropyLoss" and has_classifier:
+            smoothing = given.get("eps", 0.1) if given.get("label_smooth", True) else 0.0
+            softmax = {"scale": float(given.get("scale", 16)), "label_smoothing": smoothing}
+            converted[prefix] = {"name": "CrossEntropyLoss", **softmax, "weight": weight}
+    return converted
+
+
+def _note_on_losses(losses: Mapping[str, Part], converted: Mapping[str, Component], reading: _Reading) -> None:
+    for prefix, part in losses.items():
+        key = f"loss_cfg.{prefix}"
+        if prefix not in converted and part.name == "CrossEntropyLoss":
+            reading.note("dropped", key, "the model has no classifier, so that the published code never computes it")
+        elif prefix not in converted:
+            reading.note("not carried over", key, f"{part.name}: Gaitway does not have it yet; the loss is left out")
+        for dropped in part.dropped:
+            if "loss_cfg" in reading.given or f"loss_cfg.{dropped}" in reading.given:
+                reading.note_dropped(f"{key}.{dropped}", part)
+        if "loss_term_weights" in part.dropped and prefix in converted:
+            text = (
+                f"losses.{prefix}.weight: 1.0 as in today's code, which ignores loss_term_weights; code from before "
+                f"December 2021 trained with {part.dropped['loss_term_weights']}"
+            )
+            reading.note("to fill in", key, text)
+
+
+def _sampler(part: Part, reading: _Reading) -> Component:
+    given = reading.arguments("trainer_cfg.sampler", part)
+    shuffle = given.get("batch_shuffle", False)
+    match reading("trainer_cfg.sampler.type"):
+        case "TripletSampler":
+            num_subjects, num_sequences = given["batch_size"]
+            sizes = {"num_subjects": num_subjects, "num_sequences": num_sequences}
+            return {"name": "TripletSampler", **sizes, "shuffle": shuffle}
+        case "RandomTripletSampler":
+            limits = {"max_subjects": given.get("P_max") or None, "max_sequences": given.get("K_max") or None}
+            return {"name": "RandomTripletSampler", "batch_size": given["batch_size"], **limits, "shuffle": shuffle}
+        case "CommonSampler":
+            reading.note("renamed", "trainer_cfg.sampler.type", "CommonSampler is RandomSampler here")
+            return {"name": "RandomSampler", "batch_size": given["batch_size"]}
+    raise ValueError(f"trainer_cfg.sampler.type {part.name!r}: Gaitway does not have this sampler yet")
+
+
+FRAME_COUNTS = {
+    "fixed": {"frames_num_fixed": "num"},
+    "unfixed": {"frames_num_min": "min_num", "frames_num_max": "max_num"},
+    "all": {"frames_all_limit": "limit"},
+}
+"""First half of a sample_type → the keys that it uses, published → ours."""
+
+
+def _frames(given: Mapping[str, Any], reading: _Reading) -> Component:
+    count, _, order = str(given["sample_type"]).partition("_")
+    if count not in FRAME_COUNTS or order not in ("ordered", "unordered", "allordered"):
+        raise ValueError(f"trainer_cfg.sampler.sample_type {given['sample_type']!r}: expected such as fixed_unordered")
+    if order == "allordered" and count != "all":
+        text = "the published code does not sort these frames, and the recipe does not either"
+        reading.note("kept", "trainer_cfg.sampler.sample_type", text)
+    names = FRAME_COUNTS[count] | ({"frames_skip_num": "skip"} if order == "ordered" and count != "all" else {})
+    used = ["sample_type", *(key for key in names if key in given)]
+    reading.read |= {f"trainer_cfg.sampler.{key}": given[key] for key in used}
+    return {"count": count, "order": order} | {names[key]: given[key] for key in used[1:]}
+
+
+def _test_frames(sampler: Part, given: Mapping[str, Any], reading: _Reading) -> Component:
+    reading.arguments("evaluator_cfg.sampler", sampler)
+    reading.read["evaluator_cfg.sampler.sample_type"] = given["sample_type"]
+    limit = reading.read["evaluator_cfg.sampler.frames_all_limit"] = given.get("frames_all_limit")
+    if not str(given["sample_type"]).startswith("all"):
+        text = f"{given['sample_type']} tests random frames of a sequence; Gaitway tests whole sequences"
+        reading.note("not carried over", "evaluator_cfg.sampler.sample_type", text)
+    if limit is not None:
+        return {"max_frames": limit}
+    text = "not given, which means all frames; Gaitway takes the first 720 of a sequence"
+    reading.note("different here", "evaluator_cfg.sampler.frames_all_limit", text)
+    return {}
+
+
+def _with_names(name: str, **published: str) -> Callable[[Mapping[str, Any]], Component]:
+    """A transform and the published names of its arguments."""
+    return lambda given: {"name": name} | {ours: given[theirs] for ours, theirs in published.items() if theirs in given}
+
+
+TRANSFORMS: dict[str, Callable[[Mapping[str, Any]], Component]] = {
+    "BaseSilCuttingTransform": _with_names("CutColumns", columns="cutting"),
+    "BaseSilTransform": _with_names("Scale"),
+    "RandomHorizontalFlip": _with_names("RandomHorizontalFlip", p="prob"),
+    "RandomErasing": _with_names("RandomErasing", p="prob", min_area="sl", max_area="sh", min_aspect="r1"),
+    "RandomRotate": _with_names("RandomRotate", p="prob", degree="degree"),
+}
+"""Published transforms that Gaitway has."""
+
+WITHOUT_EFFECT: dict[str, Any] = {"divsor": 255, "disvor": 255, "per_frame": False, "img_shape": None, "img_w": 64}
+"""Arguments of theirs that Gaitway has no counterpart of, and the values at which none is needed."""
+
+
+def _transforms(parts: list[Part], key: str, reading: _Reading) -> list[Component]:
+    reading(key)
+    converted = []
+    for part in parts:
+        for dropped in part.dropped:
+            reading.note_dropped(f"{key}.{dropped}", part)
+        if part.name not in TRANSFORMS:
+            reading.note(
+                "not carried over", key, f"{part.name}: Gaitway does not have it yet; the transform is left out"
+            )
+            continue
+        ours = TRANSFORMS[part.name](part.arguments)
+        converted.append(ours)
+        if ours["name"] != part.name:
+            reading.note("renamed", key, f"{part.name} is {ours['name']} here")
+        for name, harmless in WITHOUT_EFFECT.items():
+            if part.arguments.get(name, harmless) != harmless:
+                text = f"{part.name}.{name} = {part.arguments[name]}: Gaitway's {ours['name']} has no such option"
+                reading.note("not carried over", key, text)
+    return converted
+
+
+def _dataset(name: str) -> str:
+    """Our name of a data set; variants like `CASIA-B*` and `Gait3D-Parsing` share splits and protocol."""
+    return name.lower().rstrip("*").replace("_", "-").removesuffix("-parsing")
+
+
+def _partition(reading: _Reading) -> str:
+    path = str(reading("data_cfg.dataset_partition"))
+    name = _dataset(PurePosixPath(path).name.removesuffix(".json"))
+    if name in list_partitions():
+        reading.note("renamed", "data_cfg.dataset_partition", f"{path} is {name!r} here, which ships with Gaitway")
+        return name
+    if not Path(path).is_file():
+        reading.note("to fill in", "data_cfg.dataset_partition", f"data.partition: give the path of {path}")
+    return path
+
+
+def _protocol(evaluation: Part, reading: _Reading) -> str:
+    reading.arguments("evaluator_cfg", evaluation)
+    dataset = _dataset(str(reading("data_cfg.test_dataset_name")))
+    name = f"{dataset}/cross-view" if evaluation.arguments.get("cross_view_gallery") else dataset
+    reading.note("renamed", "evaluator_cfg.eval_func", f"{reading('evaluator_cfg.eval_func')} is the protocol {name!r}")
+    return name
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and their values; lists are values."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,198 @@
+"""Everything that a training run consists of, built from a recipe and a store, saved and restored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from gaitway.data.loader import TrainLoader
+from gaitway.data.partitions import load_partition
+from gaitway.data.reader import Residency
+from gaitway.data.store import INDEX, Store
+from gaitway.evaluation import Result
+from gaitway.training.batch_norm import freeze_batch_norm, synchronise_batch_norm
+from gaitway.training.checkpoint import checkpoint_path, model_config, read_trainer, read_weights, save_checkpoint
+from gaitway.training.checkpoint import load_weights as fit_weights
+from gaitway.training.devices import device_kind, loss_scaler, precision_for
+from gaitway.training.evaluating import embed_test_subjects, evaluate_embeddings
+from gaitway.training.objective import Objective
+from gaitway.training.optim import Updates, build_optimizer, build_schedule
+from gaitway.training.recipe import Recipe
+
+
+class Session:
+    """A run's model, losses, optimiser, schedule and batches, and how many updates it has done (`step`).
+
+    Args:
+        fabric: Launched.
+        recipe: What to train and how.
+        store: The data set.
+        recipe_name: What the recipe was loaded by.
+        residency: Where the frames are kept.
+        compile_model: Whether `torch.compile` makes the model's kernels.
+
+    Raises:
+        ValueError: when recipe and store do not go together.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        recipe: Recipe,
+        store: Store,
+        *,
+        recipe_name: str,
+        residency: Residency = "auto",
+        compile_model: bool = False,
+    ) -> None:
+        self.fabric, self.recipe, self.store = fabric, recipe, store
+        self.recipe_name, self.residency = recipe_name, residency
+        modalities = modalities_of(recipe)
+        check_store(recipe, store, modalities[0])
+        self.partition = load_partition(recipe.data.partition)
+        self.rows = self.partition.rows(store, "train", modalities)
+        # classes in the order of published classifiers: by name
+        self.classes, labels = np.unique(store.index.subjects[self.rows], return_inverse=True)
+        self.num_single = int(np.sum(np.bincount(labels) == 1))  # subjects of one sequence
+
+        torch.manual_seed(recipe.training.seed)  # every process starts from the same weights
+        model = recipe.build_model(len(self.classes))
+        if recipe.training.sync_batch_norm and fabric.world_size > 1:
+            model = synchronise_batch_norm(model, fabric.device)
+        for layer in model.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+        if compile_model:
+            model.compile()
+        self.model = model
+        objective = Objective(model=model, losses=recipe.build_losses())
+        optimizer = build_optimizer(recipe.optimizer, objective.parameters())
+        schedule = build_schedule(recipe.schedule, optimizer)
+        self.losses = objective.losses
+        self.objective, wrapped = fabric.setup(objective, optimizer)
+        self.updates = Updates(wrapped, schedule, loss_scaler(fabric))
+        self.loader = TrainLoader(
+            store,
+            self.rows,
+            labels,
+            recipe.build_sampler(),
+            recipe.frames,
+            recipe.build_transforms(),
+            modalities=modalities,
+            seed=recipe.training.seed,
+            rank=fabric.global_rank,
+            world_size=fabric.world_size,
+            device=fabric.device,
+            residency=residency,
+        )
+        self.step = 0
+
+    def train_mode(self) -> None:
+        """Put the model into training mode, with batch normalisation frozen where the recipe says so."""
+        self.objective.train()
+        if self.recipe.training.frozen_batch_norm:
+            freeze_batch_norm(self.model)
+
+    def copy_buffers(self) -> list[Tensor]:
+        """The model's buffers (running statistics) as they are now."""
+        return [buffer.clone() for buffer in self.model.buffers()]
+
+    @torch.no_grad()
+    def restore_buffers(self, copies: list[Tensor]) -> None:
+        """Put back what `copy_buffers` gave."""
+        for buffer, copy in zip(self.model.buffers(), copies, strict=True):
+            buffer.copy_(copy)
+
+    def start_from(self, checkpoint: Path, *, partial: bool = False) -> list[str]:
+        """Take the weights of a checkpoint. Returns what did not fit; empty unless `partial`.
+
+        Raises:
+            ValueError: when something does not fit and not `partial`.
+        """
+        return fit_weights(self.model, read_weights(checkpoint), source=str(checkpoint), partial=partial)
+
+    def resume(self, checkpoint: Path) -> None:
+        """Go on exactly from a checkpoint of the same run.
+
+        Raises:
+            ValueError: when the store is not the one that the run was trained on.
+        """
+        self.start_from(checkpoint)
+        state = read_trainer(checkpoint)
+        if state["store"] != self.store.manifest.checksums[INDEX]:
+            raise ValueError(
+                f"{self.store.path} has other sequences than the store that {checkpoint} was trained on, so the run "
+                "cannot go on as it would have; give that store, or start a new run from these weights by --init"
+            )
+        self.losses.load_state_dict(state["losses"])
+        self.updates.load_state_dict(state["updates"])
+        torch.set_rng_state(state["random"]["cpu"])
+        if self.fabric.device.type == "cuda" and "cuda" in state["random"]:
+            torch.cuda.set_rng_state(state["random"]["cuda"], self.fabric.device)
+        self.step = state["step"]
+
+    def save(self, run: Path) -> Path:
+        """Write a checkpoint of this step into the run's folder, by the first process, if there is none yet."""
+        folder = checkpoint_path(run, self.step)
+        if self.fabric.is_global_zero and not folder.exists():
+            random = {"cpu": torch.get_rng_state()}
+            if self.fabric.device.type == "cuda":
+                random["cuda"] = torch.cuda.get_rng_state(self.fabric.device)
+            save_checkpoint(
+                folder,
+                weights=self.model.state_dict(),
+                config=model_config(
+                    self.recipe, recipe_name=self.recipe_name, num_classes=len(self.classes), step=self.step
+                ),
+                trainer={
+                    "step": self.step,
+                    "store": self.store.manifest.checksums[INDEX],
+                    "losses": self.losses.state_dict(),
+                    "updates": self.updates.state_dict(),
+                    "random": random,
+                },
+            )
+        return folder
+
+    def evaluate(self) -> list[Result]:
+        """Evaluate the model as it is, by the recipe's protocol."""
+        kind = device_kind("cuda" if self.fabric.device.type == "cuda" else "cpu")
+        evaluation = self.recipe.evaluation
+        evaluation = replace(evaluation, precision=precision_for(None, evaluation.precision, kind))
+        embeddings = embed_test_subjects(
+            self.fabric, self.model, self.store, self.partition, evaluation, residency=self.residency
+        )
+        return evaluate_embeddings(self.fabric, embeddings, [evaluation.protocol], distance=evaluation.distance)
+
+
+def modalities_of(recipe: Recipe) -> tuple[str, ...]:
+    """What the recipe's model takes."""
+    with torch.device("meta"):  # no memory, no arithmetic
+        return cast(tuple[str, ...], recipe.build_model(num_classes=1).modalities)
+
+
+def check_store(recipe: Recipe, store: Store, modality: str) -> None:
+    """Make sure that a recipe is for the data set and the frames of a store.
+
+    Raises:
+        ValueError: when it is not.
+    """
+    dataset, wanted = store.manifest.dataset, tuple(recipe.data.frame_shape)
+    if dataset != recipe.data.dataset:
+        raise ValueError(
+            f"the recipe is for {recipe.data.dataset}, {store.path} holds {dataset}; use a recipe for {dataset} "
+            f"(`gaitway recipes ls`), or adapt it by data.dataset={dataset} data.partition=… evaluation.protocol=…"
+        )
+    found = store.frame_format(modality).shape
+    if found != wanted:
+        raise ValueError(
+            f"the recipe is for {modality} of {' × '.join(map(str, wanted))}, {store.path} holds "
+            f"{' × '.join(map(str, found))}; prepare the data set in that size, or adapt the recipe by "
+            f"data.frame_shape=[{', '.join(map(str, found))}], which the published figures are not for"
+        )

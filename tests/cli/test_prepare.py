@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gaitway.cli import main
+from gaitway.data import Store
+from gaitway.data.datasets.casia_b import prepare_casia_b
+from gaitway.data.store import partial_path
+from tests.data.datasets.raw import contents, write_pickle_tree, write_png_tree
+
+GAITWAY = [sys.executable, "-c", "import sys; from gaitway.cli import main; sys.exit(main())"]
+
+
+def test_prepares_the_raw_data_and_says_what_was_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw, out = write_png_tree(tmp_path / "raw"), tmp_path / "store"
+    bad = raw / "001" / "nm-01" / "090" / "001-nm-01-090-002.png"
+    bad.write_bytes(b"")
+    words = ["prepare", "casia-b", str(raw), str(out), "--dataset", "mine", "--size", "128", "--processes", "1"]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert "gaitway prepare: error:" in error
+    assert f"{bad} is damaged or no PNG (0 bytes)" in error
+    assert not out.exists()
+    assert main([*words, "--compact", "--skip-bad"]) == 2  # the store begun is another one
+    assert "begun with other settings (made: compact False, now True" in capsys.readouterr().err
+    assert main([*words, "--skip-bad"]) == 0
+    printed = capsys.readouterr().out
+    assert "8 sequences of 2 subjects, 23 frames of silhouettes 128×128" in printed
+    assert "8 sequences have fewer than 5 frames" in printed
+    assert "damaged" in printed
+    assert f"001-nm-01-090: {bad}" in printed.replace("\n", "")
+    assert Store(out).manifest.dataset == "mine"
+
+
+def test_prepares_a_tree_of_pickles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw, out = write_pickle_tree(tmp_path / "raw"), tmp_path / "store"
+    words = ["prepare", "opengait", str(raw), str(out), "--dataset", "casia-b", "--compact", "--data-in-use"]
+    assert main([*words, "true", "0"]) == 2
+    assert "--data-in-use true 0 is neither a mask nor positions" in capsys.readouterr().err
+    assert main([*words, "True"]) == 0
+    assert "Nothing was left out." in capsys.readouterr().out
+    assert Store(out).manifest.made["data_in_use"] == [True]
+    assert main([*words, "0"]) == 2
+    assert "exists already; choose another name or remove it" in capsys.readouterr().err
+
+
+def test_a_number_of_processes_is_positive(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["prepare", "casia-b", "raw", "out", "--processes", "0"])
+    assert "'0' is not a positive whole number" in capsys.readouterr().err
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Callable[[int], subprocess.Popen[str]]]:
+    """Start `gaitway prepare casia-b` in a process of its own and wait until some sequences are written."""
+    raw = write_png_tree(tmp_path / "raw", views=[f"{view:03}" for view in range(0, 181, 18)], num_frames=20)
+    processes = []
+
+    def start(num_sequences: int) -> subprocess.Popen[str]:
+        words = ["prepare", "casia-b", str(raw), str(tmp_path / "store"), "--processes", "2"]
+        process = subprocess.Popen(
+            [*GAITWAY, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        processes.append(process)
+        journal = tmp_path / "store.partial" / "journal.jsonl"
+        while not journal.exists() or journal.read_bytes().count(b"\n") < num_sequences:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def group_is_gone(group: int) -> bool:
+    """Whether no process of the group is left (a zombie counts as gone), waiting for it a while."""
+    for _ in range(500):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(
+    running: Callable[[int], subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = running(3)
+    process.kill()
+    process.communicate()
+    assert group_is_gone(process.pid), "the workers must end with the process that was killed"
+    assert not (tmp_path / "store").exists()
+    assert 3 <= (partial_path(tmp_path / "store") / "journal.jsonl").read_bytes().count(b"\n") < 44
+
+    assert main(["prepare", "casia-b", str(tmp_path / "raw"), str(tmp_path / "store"), "--processes", "1"]) == 0
+    assert not partial_path(tmp_path / "store").exists()
+    expected = prepare_casia_b(tmp_path / "raw", tmp_path / "expected", num_processes=2)
+    assert expected.manifest.num_sequences == 44
+    assert contents(tmp_path / "store") == contents(expected.path)
+
+
+def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(
+    running: Callable[[int], subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = running(1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    assert "run the same command again to go on from here" in error
+    assert "Traceback" not in error
+    assert group_is_gone(process.pid)
+    assert partial_path(tmp_path / "store").is_dir()
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A folder with little room, and how to make more."""
+
+    folder: Path
+    make_room: Callable[[], None]
+
+
+@pytest.fixture(params=["tmpfs", "pretended"])
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    """Room for three sequences: a file system where we may mount one, and in any case files that pretend."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if request.param == "pretended":
+        size = [90_000]
+        monkeypatch.setattr(Path, "open", _limited(Path.open, folder, size))
+
+        def allow_more() -> None:
+            size[0] = 10_000_000
+
+        yield Disk(folder, allow_more)
+        return
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("this user may not mount a file system; the pretended disk tests the same")
+
+    def enlarge() -> None:
+        subprocess.run(["mount", "-o", "remount,size=10m", str(folder)], check=True)
+
+    yield Disk(folder, enlarge)
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def _limited(usual: Callable[..., Any], folder: Path, size: list[int]) -> Callable[..., Any]:
+    """`Path.open` whose files in the folder take no more than `size[0]` bytes together."""
+
+    class Limited(io.FileIO):
+        def write(self, content: Any) -> int:
+            used = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            if used + len(content) > size[0]:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(content) or 0
+
+    def opened(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        if folder not in path.parents or not set(mode) & set("wa"):
+            return usual(path, mode, *arguments, **options)
+        file = io.BufferedWriter(Limited(path, mode.replace("b", "")))
+        return file if "b" in mode else io.TextIOWrapper(file, **options)
+
+    return opened
+
+
+def test_a_full_disk_loses_nothing(small_disk: Disk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw, out = write_pickle_tree(tmp_path / "raw"), small_disk.folder / "store"  # 8 sequences of 24,576 bytes
+    words = ["prepare", "opengait", str(raw), str(out), "--dataset", "made-up"]
+    for _ in range(2):  # running it again without making room changes nothing
+        assert main(words) == 2
+        error = " ".join(capsys.readouterr().err.split())
+        assert f"the disk is full: 3 sequences are written to {partial_path(out)}" in error
+        assert "make room and run the same command again to go on from there" in error
+        assert not out.exists()
+    small_disk.make_room()
+    assert main(words) == 0
+    assert main([*words[:3], str(tmp_path / "expected"), *words[4:]]) == 0
+    assert contents(out) == contents(tmp_path / "expected")

@@ -1,0 +1,59 @@
+"""Runs the cases `data_*` of the family `protocol`: from files to sequences."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gaitway.data.datasets.tree import class_label, find_sequences
+from gaitway.data.pretreatment import DropReason, align_silhouette
+from tests.parity.case import Array, Case, Results
+
+
+def silhouette_pretreatment(case: Case) -> Results:
+    """Which frames survive, and the survivors, at every size."""
+    outputs: dict[str, Array] = {}
+    for size in (int(name.removeprefix("kept_")) for name in case.outputs if name.startswith("kept_")):
+        aligned = [align_silhouette(case.inputs[name], size) for name in case.hyperparameters["frames"]]
+        outputs[f"kept_{size}"] = np.array([not isinstance(result, DropReason) for result in aligned])
+        outputs[f"sequence_{size}"] = np.stack([result for result in aligned if not isinstance(result, DropReason)])
+    return outputs, {}
+
+
+def sequence_index(case: Case) -> Results:
+    """The rows of a tree's index and the set of labels, per setting."""
+    outputs: dict[str, Array] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name in case.hyperparameters["tree"]:
+            path = root / name
+            (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+            if not name.endswith("/"):
+                path.touch()
+        for number, setting in enumerate(case.hyperparameters["settings"]):
+            rows, labels = _rows(root, case.hyperparameters["partition"], setting)
+            outputs[f"{number}/rows"] = np.array(rows)
+            outputs[f"{number}/label_set"] = np.array(sorted(labels))
+    return outputs, {}
+
+
+def _rows(root: Path, partition: Mapping[str, list[str]], setting: Mapping[str, Any]) -> tuple[list[str], set[str]]:
+    dataset, training = setting.get("dataset_name", "CASIA-B"), setting["training"]
+    subjects = partition["TRAIN_SET" if training else "TEST_SET"]
+    rows, labels = [], set()
+    for sequence in find_sequences(root, dataset=dataset, subjects=subjects, data_in_use=setting.get("data_in_use")):
+        label = class_label(
+            sequence, dataset=dataset, training=training, self_supervised=setting.get("self_supervised", False)
+        )
+        if sequence.files:
+            files = ",".join(file.name for file in sequence.files)
+            rows.append("|".join((label, sequence.condition, sequence.view, files)))
+            labels.add(label)
+    return rows, labels
+
+
+RUNNERS = {"data_silhouette_pretreatment": silhouette_pretreatment, "data_sequence_index": sequence_index}
