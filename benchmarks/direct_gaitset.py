@@ -6,7 +6,6 @@ python -m benchmarks.direct_gaitset
 from __future__ import annotations
 
 import os
-import statistics
 from collections.abc import Callable
 from functools import partial
 
@@ -14,7 +13,7 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command line does
 
 import torch
 
-from gaitway.bench.measure import in_turns, machine, speedup
+from gaitway.bench.measure import compare, in_turns, machine
 from gaitway.cli.bench import measured_on
 from gaitway.models import GaitSet
 from tests.models.direct_gaitset import direct_embeddings
@@ -40,10 +39,12 @@ def main() -> None:
 
     for what, run in (("embedding", embed), ("forward and backward", train)):
         ways = {name: partial(run, form) for name, form in forms.items()}
-        seconds = in_turns(ways, repeats=REPEATS, device=device)
-        for name, values in seconds.items():
-            faster = speedup(seconds["direct"], values)
-            print(f"{what:22} {name:8} {1000 * statistics.median(values):7.1f} ms, {faster:.2f} times as fast")
+        found = compare(in_turns(ways, repeats=REPEATS, device=device), baseline="direct")
+        for name, figures in found.items():
+            print(
+                f"{what:22} {name:8} {figures['seconds']:.3f} s ({figures['cpu_seconds']:.3f} s of the processor), "
+                f"{figures['speedup']:.2f} ({figures['cpu_speedup']:.2f}) times as fast"
+            )
     print(measured_on(machine(device)))
 
 

@@ -16,7 +16,7 @@ from tests.training.tiny import tiny_recipe_file, tiny_store
         (["train", "--steps", "2"], "waiting for data", "steps_per_second"),
         (["train", "--steps", "2", "--compare"], "times as fast", "bf16 channels-last"),
         (["embed", "--sequences", "8"], "sequences/s", "sequences_per_second"),
-        (["data", "--steps", "2"], "store against pickles", "batch_speedup"),
+        (["data", "--steps", "2"], "one pickle per sequence", "making"),
     ],
 )
 def test_figures_come_as_table_and_json(

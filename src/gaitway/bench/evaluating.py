@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from time import perf_counter
+from time import perf_counter, process_time
 
 import torch
 
@@ -26,6 +26,7 @@ class EvaluationSpeed:
         num_embeddings: Probes and gallery together.
         embedding_shape: Parts and width of an embedding.
         seconds: From the embeddings to all figures.
+        cpu_seconds: Of the processor, all threads together.
         peak_memory: Bytes of the whole process or device; see `PeakMemory`.
         embedding_memory: Bytes of the embeddings, which are part of it.
     """
@@ -34,6 +35,7 @@ class EvaluationSpeed:
     num_embeddings: int
     embedding_shape: tuple[int, int]
     seconds: float
+    cpu_seconds: float
     peak_memory: int
     embedding_memory: int
 
@@ -83,7 +85,7 @@ def bench_evaluation(
             done(num_done, num_probes)
 
     with PeakMemory(device) as memory:
-        begun = perf_counter()
+        begun, cpu_begun = perf_counter(), process_time()
         evaluate(
             embedding_set,
             protocol,
@@ -92,12 +94,13 @@ def bench_evaluation(
             progress=show,
         )
         synchronise(device)
-        seconds = perf_counter() - begun
+        seconds, cpu_seconds = perf_counter() - begun, process_time() - cpu_begun
     return EvaluationSpeed(
         protocol=recipe.evaluation.protocol,
         num_embeddings=len(names),
         embedding_shape=(parts, width),
         seconds=seconds,
+        cpu_seconds=cpu_seconds,
         peak_memory=memory.bytes,
         embedding_memory=embeddings.numel() * embeddings.element_size(),
     )

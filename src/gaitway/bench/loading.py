@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gaitway.bench.measure import in_turns, speedup
+from gaitway.bench.measure import Comparison, compare, in_turns
 from gaitway.data.loader import TrainLoader
 from gaitway.data.partitions import load_partition
 from gaitway.data.reader import Residency, shared_reader
@@ -25,7 +24,7 @@ from gaitway.data.transforms import chains
 from gaitway.training.recipe import Recipe
 from gaitway.training.session import check_store, modalities_of
 
-WAYS = ("frames from pickles", "frames from the store", "batch from pickles", "batch from the store")
+PICKLES, STORE = "one pickle per sequence", "store"
 Step = Callable[[int], object]
 
 
@@ -36,21 +35,18 @@ class LoadingSpeed:
     Args:
         batch: Sequences and frames of a batch.
         residency: Where the store's frames were kept.
-        milliseconds: Per batch, by what was done: the frames read, or the whole batch made (read, transformed, on the
-            device).
+        reading: The frames of a batch, from pickles and from the store.
+        making: Whole batches: frames read, transformed and on the device.
         batches_per_second: Whole batches from the store.
         frames_per_second: Frames in whole batches from the store.
-        frames_speedup: Of the store over pickles, for the frames.
-        batch_speedup: Of the store over pickles, for whole batches.
     """
 
     batch: tuple[int, int]
     residency: str
-    milliseconds: dict[str, float]
+    reading: Comparison
+    making: Comparison
     batches_per_second: float
     frames_per_second: float
-    frames_speedup: float
-    batch_speedup: float
 
 
 def bench_loading(
@@ -81,31 +77,21 @@ def bench_loading(
     with TemporaryDirectory(prefix="gaitway-bench-") as folder:
         loading = _Loading(recipe, store, Path(folder), device, residency)
         loading.write_pickles(num_steps=steps + 1)
-        ways = dict(
-            zip(
-                WAYS,
-                (
-                    loading.frames_from_pickles,
-                    loading.frames_from_store,
-                    loading.batch_from_pickles,
-                    loading.loader.batch,
-                ),
-                strict=True,
-            )
-        )
-        seconds = in_turns(
+        read = {PICKLES: loading.frames_from_pickles, STORE: loading.frames_from_store}
+        make = {PICKLES: loading.batch_from_pickles, STORE: loading.loader.batch}
+        ways = {f"read {way}": step for way, step in read.items()} | {f"make {way}": step for way, step in make.items()}
+        times = in_turns(
             {way: _one_after_the_other(step) for way, step in ways.items()}, repeats=steps, device=device, done=done
         )
         _, _, counts = loading.chosen(0)
-    milliseconds = {way: 1000 * statistics.median(found) for way, found in seconds.items()}
+    making = compare({way: times[f"make {way}"] for way in make}, PICKLES)
     return LoadingSpeed(
         batch=(len(counts), int(counts.sum())),
         residency=", ".join(sorted(set(loading.loader.residency.values()))),
-        milliseconds=milliseconds,
-        batches_per_second=1000 / milliseconds[WAYS[3]],
-        frames_per_second=1000 * int(counts.sum()) / milliseconds[WAYS[3]],
-        frames_speedup=speedup(seconds[WAYS[0]], seconds[WAYS[1]]),
-        batch_speedup=speedup(seconds[WAYS[2]], seconds[WAYS[3]]),
+        reading=compare({way: times[f"read {way}"] for way in read}, PICKLES),
+        making=making,
+        batches_per_second=1 / making[STORE]["seconds"],
+        frames_per_second=int(counts.sum()) / making[STORE]["seconds"],
     )
 
 

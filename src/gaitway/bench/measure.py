@@ -1,7 +1,7 @@
 """Time, memory and the machine that they were measured on.
 
 Machines are shared and noisy. What is to be compared runs in turns, and the ratio of two variants is the median of the
-ratios of neighbouring runs.
+ratios of neighbouring runs, by the clock and by processor time, which other programs hardly lengthen.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import resource
 import statistics
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,14 +29,22 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+@dataclass(frozen=True)
+class Times:
+    """What runs of one variant took: by the clock, and of the processor (all threads of this process together)."""
+
+    seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
+
+
 def in_turns(
     variants: Mapping[str, Callable[[], object]],
     *,
     repeats: int,
     device: torch.device,
     done: Callable[[int, int], None] | None = None,
-) -> dict[str, list[float]]:
-    """Seconds of `repeats` runs of each variant, after one run of each that does not count.
+) -> dict[str, Times]:
+    """Time `repeats` runs of each variant, after one run of each that does not count.
 
     Args:
         variants: What to run, by name.
@@ -43,25 +52,44 @@ def in_turns(
         device: Where they compute.
         done: Told after each run how many are done and how many there are.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    times = {name: Times() for name in variants}
     num_done = 0
     for repeat in range(repeats + 1):
         for name, variant in variants.items():
             synchronise(device)
-            begun = perf_counter()
+            begun, cpu_begun = perf_counter(), process_time()
             variant()
             synchronise(device)
             if repeat:
-                seconds[name].append(perf_counter() - begun)
+                times[name].seconds.append(perf_counter() - begun)
+                times[name].cpu_seconds.append(process_time() - cpu_begun)
             num_done += 1
             if done is not None:
                 done(num_done, (repeats + 1) * len(variants))
-    return seconds
+    return times
 
 
-def speedup(baseline: list[float], variant: list[float]) -> float:
-    """How many times faster than the baseline a variant is: the median ratio of runs in the same turn."""
-    return statistics.median(slow / fast for slow, fast in zip(baseline, variant, strict=True))
+Comparison = dict[str, dict[str, float]]
+"""Per variant the medians `seconds` and `cpu_seconds`, and how many times as fast as the baseline it is by each clock:
+`speedup` and `cpu_speedup`."""
+
+
+def compare(times: Mapping[str, Times], baseline: str) -> Comparison:
+    """Compare variants that ran in turns with one of them."""
+    slow = times[baseline]
+    return {
+        name: {
+            "seconds": statistics.median(fast.seconds),
+            "cpu_seconds": statistics.median(fast.cpu_seconds),
+            "speedup": _median_ratio(slow.seconds, fast.seconds),
+            "cpu_speedup": _median_ratio(slow.cpu_seconds, fast.cpu_seconds),
+        }
+        for name, fast in times.items()
+    }
+
+
+def _median_ratio(numerators: list[float], denominators: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(numerators, denominators, strict=True))
 
 
 class PeakMemory:

@@ -110,8 +110,8 @@ def time_sequences(
         for n in BATCH_SIZES
     }
     variants = {way: partial(_embed, model, batches[n], dtype) for way, (dtype, n) in ways.items()}
-    seconds = in_turns(variants, repeats=REPEATS, device=device, done=done)
-    return {way: 1000 * statistics.median(seconds[way]) / n for way, (_, n) in ways.items()}
+    times = in_turns(variants, repeats=REPEATS, device=device, done=done)
+    return {way: 1000 * statistics.median(times[way].seconds) / n for way, (_, n) in ways.items()}
 
 
 @torch.inference_mode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +12,7 @@ from time import perf_counter
 
 from torch import nn
 
-from gaitway.bench.measure import PeakMemory, in_turns, speedup, synchronise
+from gaitway.bench.measure import Comparison, PeakMemory, compare, in_turns, synchronise
 from gaitway.data.reader import Residency
 from gaitway.data.store import Store
 from gaitway.training.devices import Accelerator, StopSignals, create_fabric
@@ -126,7 +125,7 @@ def compare_training(
     accelerator: Accelerator = "auto",
     compile_model: bool = False,
     done: Done | None = None,
-) -> dict[str, dict[str, float]]:
+) -> Comparison:
     """Seconds of a training step computed in several ways, in turns on the same batch.
 
     The first way is plain: float32, contiguous, eager. The batch is ready before the time runs.
@@ -138,9 +137,6 @@ def compare_training(
         accelerator: Where to compute.
         compile_model: Compare with compiled models too.
         done: Told after each step how many are done and how many there are.
-
-    Returns:
-        Per way `seconds`, the median, and `speedup`, the median ratio to plain steps in the same turn.
 
     Raises:
         ValueError: when recipe and store do not go together.
@@ -158,17 +154,13 @@ def compare_training(
             if stop.received:
                 raise KeyboardInterrupt
 
-        seconds = in_turns(
+        times = in_turns(
             {name: partial(step, session) for name, session in sessions.items()},
             repeats=repeats,
             device=plain.fabric.device,
             done=done,
         )
-    baseline = seconds[variants[0].name]
-    return {
-        name: {"seconds": statistics.median(values), "speedup": speedup(baseline, values)}
-        for name, values in seconds.items()
-    }
+    return compare(times, baseline=variants[0].name)
 
 
 def _session(recipe: Recipe, store: Store, variant: Variant, accelerator: Accelerator, residency: Residency) -> Session:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     import torch
     from rich.console import Console
+    from rich.table import Table
 
+    from gaitway.bench.measure import Comparison
     from gaitway.data import Store
     from gaitway.training.recipe import Precision, Recipe
 
@@ -190,9 +192,6 @@ def _train(args: argparse.Namespace, recipe: Recipe, device: torch.device, conso
 
 
 def _compare(args: argparse.Namespace, recipe: Recipe, device: torch.device, console: Console) -> dict[str, Any]:
-    from rich import box
-    from rich.table import Table
-
     from gaitway.bench.training import compare_training
     from gaitway.cli.progress import progress_bar
 
@@ -205,13 +204,7 @@ def _compare(args: argparse.Namespace, recipe: Recipe, device: torch.device, con
             compile_model=args.compile,
             done=done,
         )
-    table = Table(title=f"a training step of {args.recipe}", title_justify="left", box=box.SIMPLE_HEAD)
-    for column in ("", "seconds", "times as fast"):
-        table.add_column(column, justify="right" if column else "left")
-    for name, figures in found.items():
-        table.add_row(name, f"{figures['seconds']:.3g}", f"{figures['speedup']:.2f}")
-    console.print(table)
-    console.print("Medians of steps in turns on the same batch.", style="dim")
+    console.print(_comparison(f"a training step of {args.recipe}", found, device))
     return found
 
 
@@ -259,7 +252,7 @@ def _evaluate(args: argparse.Namespace, recipe: Recipe, device: torch.device, co
         f"evaluation by {found.protocol}, {recipe.evaluation.distance} distance",
         {
             "embeddings": f"{found.num_embeddings:,} of {parts} × {width}, {_megabytes(found.embedding_memory)}",
-            "time": f"{found.seconds:.2f} s",
+            "time": f"{found.seconds:.2f} s, {found.cpu_seconds:.2f} s of the processor",
             "peak memory": f"{_megabytes(found.peak_memory)}, embeddings and libraries included",
         },
     )
@@ -276,20 +269,40 @@ def _data(args: argparse.Namespace, recipe: Recipe, device: torch.device, consol
         found = bench_loading(
             recipe, store, steps=args.steps or STEPS, device=device, residency=args.residency or "auto", done=done
         )
-    times = {way: f"{milliseconds:.1f} ms" for way, milliseconds in found.milliseconds.items()}
     _show(
         console,
         f"batches of {args.recipe}, frames on {found.residency}",
         {
             "batch": f"{found.batch[0]:,} sequences, {found.batch[1]:,} frames",
-            **times,
-            "frames, store against pickles": f"{found.frames_speedup:.1f} times as fast",
-            "batch, store against pickles": f"{found.batch_speedup:.1f} times as fast",
             "batches/s from the store": f"{found.batches_per_second:,.1f}",
             "frames/s from the store": f"{found.frames_per_second:,.0f}",
         },
     )
+    console.print(_comparison("reading the frames of a batch", found.reading, device))
+    console.print(_comparison("making a whole batch", found.making, device))
     return asdict(found)
+
+
+def _comparison(title: str, found: Comparison, device: torch.device) -> Table:
+    """Variants beside each other; processor time only where the processor computes."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        caption="Medians of runs in turns, in brackets of processor time.",
+        caption_justify="left",
+    )
+    for column in ("", "seconds", "times as fast"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, figures in found.items():
+        cells = [f"{figures['seconds']:.3g}", f"{figures['speedup']:.2f}"]
+        if device.type == "cpu":
+            cells = [f"{cells[0]} ({figures['cpu_seconds']:.3g})", f"{cells[1]} ({figures['cpu_speedup']:.2f})"]
+        table.add_row(name, *cells)
+    return table
 
 
 def _show(console: Console, title: str, rows: dict[str, str]) -> None:

@@ -151,12 +151,14 @@ def _draw(console: Console, store: Store, name: str, title: str, *, rows: int = 
 
 def _conclude(console: Console, store: Store, folder: Path) -> None:
     """Say where everything is and what to try next."""
+    import numpy as np
+
     from gaitway.report import FILE_NAME
     from gaitway.report.contact_sheet import contact_sheet, write_png
 
     sheet = folder / "walkers.png"
-    step = len(store.index) // 12 - 3  # no multiple of the numbers of views or conditions, so that both vary
-    write_png(contact_sheet(store, range(step // 2, len(store.index), step)), sheet)
+    some = sorted(np.random.default_rng(0).permutation(len(store.index))[:12].tolist())
+    write_png(contact_sheet(store, some), sheet)
     console.print(f"Some walkers:                  {sheet}", soft_wrap=True, highlight=False)
     console.print(f"The report, for your browser:  [bold]{folder / FILE_NAME}[/]", soft_wrap=True, highlight=False)
     console.print("\nWhat to try next:")

@@ -10,9 +10,6 @@ from rich.table import Table
 
 from gaitway.evaluation import Result
 
-PUBLISHED = {"rank-1": "rank1", "mAP": "mean_ap"}
-"""Figure → where a recipe holds its published value."""
-
 
 def result_table(
     result: Result, *, published: Mapping[str, Any] | None = None, others: Mapping[str, Result] | None = None
@@ -37,9 +34,8 @@ def result_table(
     sets = result.sets.values()
     for figure in next(iter(sets)).figures:
         table.add_row(figure, *(percent(found.figures[figure].published) for found in sets), style="bold")
-        values = (published or {}).get(PUBLISHED.get(figure, ""))
-        if values:
-            table.add_row("  published", *(percent(values.get(name)) for name in result.sets))
+        if figure == "rank-1" and published and published.get("rank1"):
+            table.add_row("  published", *(percent(published["rank1"].get(name)) for name in result.sets))
         for method, other in (others or {}).items():
             table.add_row(f"  {method}", *(percent(other.sets[name].figures[figure].published) for name in result.sets))
         if figure == "rank-1":

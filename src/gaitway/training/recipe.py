@@ -95,11 +95,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Published:
-    """What the recipe gave where it was published: figures in percent by condition, and the number of parameters."""
+    """What the recipe gave where it was published: rank-1 in percent by condition, and the number of parameters."""
 
     source: str
     rank1: dict[str, float] = field(default_factory=dict)
-    mean_ap: dict[str, float] = field(default_factory=dict)
     parameters: str = ""
 
 
