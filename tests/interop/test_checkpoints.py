@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from gaitway.interop import UnknownModelError, import_model, model_from_config
 from gaitway.interop.checkpoints import to_ours, to_published
-from gaitway.interop.published_models import PUBLISHED_MODELS
+from gaitway.interop.published import PUBLISHED_MODELS
 from gaitway.models import baseline_casiab, baseline_oumvlp, create_model, gaitset_casiab, gaitset_oumvlp
 from tests.interop.files import BASELINE, GAITSET, GAITSET_CFG, baseline_cfg, baseline_state, gaitset_state, save
 

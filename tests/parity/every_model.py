@@ -15,7 +15,7 @@ from gaitway.interop import UnknownModelError, import_model, model_from_config
 from gaitway.interop.checkpoints import to_ours
 from gaitway.interop.opengait_config import defaults, effective, merge
 from gaitway.interop.opengait_recipe import convert_losses
-from gaitway.interop.published_models import PUBLISHED_MODELS
+from gaitway.interop.published import PUBLISHED_MODELS
 from gaitway.losses import LOSSES
 from gaitway.training.batch_norm import freeze_batch_norm
 from gaitway.training.objective import Objective
@@ -114,7 +114,7 @@ def run_train(case: Case) -> Results:
 def imported(case: Case) -> nn.Module:
     """The model of the case, imported from a checkpoint file in the published layout."""
     try:
-        component = model_from_config(case.hyperparameters["model_cfg"])
+        component = model_from_config(case.hyperparameters["model_cfg"], case.hyperparameters.get("dataset", ""))
     except UnknownModelError as error:
         raise NotKnownError(str(error)) from error
     order = case.hyperparameters.get("checkpoint_layout", "channel-major")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from gaitway.interop import read_checkpoint
 from gaitway.interop.batch_norm_order import part_to_channel_major
 from gaitway.interop.checkpoints import load_published
-from gaitway.interop.published_models import Neck
+from gaitway.interop.published import Neck
 from gaitway.nn import (
     BatchNormNeck,
     FocalConvolution,

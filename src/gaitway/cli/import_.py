@@ -104,7 +104,8 @@ def _recipe_and_model(name: str) -> tuple[Recipe, dict[str, object]]:
     config = read_config(Path(name))
     values, notes = to_recipe(config)
     _print_notes([note for note in notes if note.kind in ("not carried over", "to fill in", "kept")])
-    return resolve(values), model_from_config(config.merged["model_cfg"])
+    dataset = str(config.merged["data_cfg"]["dataset_name"])
+    return resolve(values), model_from_config(config.merged["model_cfg"], dataset)
 
 
 def _num_subjects(recipe: Recipe) -> int | None:

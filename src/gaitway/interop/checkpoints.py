@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gaitway.interop.batch_norm_order import Order, guess_order, join_parts, part_to_channel_major
 from gaitway.interop.checkpoint_file import read_checkpoint
-from gaitway.interop.published_models import PUBLISHED_MODELS, Neck, PublishedModel, Shapes, class_count
+from gaitway.interop.published import PUBLISHED_MODELS, Neck, PublishedModel, Shapes, class_count
 from gaitway.models import MODELS, create_model
 
 SHOWN = 8  # tensors that a message lists
@@ -62,7 +62,9 @@ def import_model(
     if in_file is not None and num_subjects not in (None, in_file):
         class_note = f"classes {in_file} in the file, {num_subjects} training subjects in the recipe's partition"
     try:
-        statements = load_published(model, found.state, names=names, necks=published.necks, bn_order=bn_order)
+        order = published.bn_order if bn_order == "auto" else bn_order
+        state = published.convert(found.state, order) if published.convert else found.state
+        statements = load_published(model, state, names=names, necks=published.necks, bn_order=order)
     except ValueError as error:
         expected = {to_published(ours, names): tuple(tensor.shape) for ours, tensor in model.state_dict().items()}
         what = "; ".join(filter(None, (_difference(published, name, shapes, expected), class_note)))

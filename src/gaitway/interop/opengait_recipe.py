@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from gaitway.data.partitions import list_partitions
 from gaitway.interop.opengait_config import FRAME_KEYS, Part, PublishedConfig
-from gaitway.interop.published_models import model_from_config
+from gaitway.interop.published import model_from_config
 
 Component = dict[str, Any]
 Kind = Literal["dialect", "not carried over", "to fill in", "kept", "different here", "renamed", "dropped", "default"]
@@ -122,7 +122,7 @@ ELSEWHERE = {
 def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
     config = reading.config
     reading.note("dialect", "", f"{config.dialect}: {config.reason}")
-    model = model_from_config(config.merged["model_cfg"])
+    model = model_from_config(config.merged["model_cfg"], _dataset_name(config))
     num_classes = model.pop("num_classes", None)
     if num_classes is not None:
         text = f"{num_classes}; Gaitway counts the training subjects in the store"
@@ -172,6 +172,11 @@ def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
         },
     }
     return recipe, reading.all_notes()
+
+
+def _dataset_name(config: PublishedConfig) -> str:
+    data = config.merged["data_cfg"]
+    return "" if isinstance(data, list) else str(data["dataset_name"])
 
 
 def convert_losses(losses: Mapping[str, Part], *, has_classifier: bool) -> dict[str, Component]:

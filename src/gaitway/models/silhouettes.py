@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gaitway.nn import TimeAxis
+from gaitway.nn import Clips, TimeAxis, side_by_side
 
 
 def as_maps(silhouettes: Tensor, lengths: Tensor | None) -> tuple[Tensor, TimeAxis]:
@@ -20,6 +20,31 @@ def as_maps(silhouettes: Tensor, lengths: Tensor | None) -> tuple[Tensor, TimeAx
     Raises:
         ValueError: on another number of axes, or on values that are no floats.
     """
+    _check(silhouettes, lengths)
+    time = TimeAxis(silhouettes, lengths)
+    return time.folded.unsqueeze(1), time
+
+
+def as_clips(silhouettes: Tensor, lengths: Tensor | None, *, at_least: int = 1) -> tuple[Tensor, Clips]:
+    """Silhouettes as one-channel clips `(n, 1, t, h, w)`, for models with convolutions over time.
+
+    Args:
+        silhouettes: `(n, t, h, w)`, or `(sum of lengths, h, w)` with `lengths`; floats in [0, 1].
+        lengths: `(n,)` int64, or None.
+        at_least: Sequences of fewer frames are repeated as a whole until they have as many.
+
+    Returns:
+        Clips, those of unequal length filled up with zeros, and their time axis.
+
+    Raises:
+        ValueError: on another number of axes, or on values that are no floats.
+    """
+    _check(silhouettes, lengths)
+    frames, clips = side_by_side(silhouettes, lengths, at_least=at_least)
+    return frames.unsqueeze(1), clips
+
+
+def _check(silhouettes: Tensor, lengths: Tensor | None) -> None:
     if silhouettes.ndim != (4 if lengths is None else 3):
         expected = "(n, t, h, w)" if lengths is None else "(sum of lengths, h, w)"
         raise ValueError(f"silhouettes of shape {tuple(silhouettes.shape)}, expected {expected}")
@@ -28,5 +53,3 @@ def as_maps(silhouettes: Tensor, lengths: Tensor | None) -> tuple[Tensor, TimeAx
             f"silhouettes of type {silhouettes.dtype}, expected floats in [0, 1]; divide grey values by 255, as the "
             "transforms CutColumns and Scale do"
         )
-    time = TimeAxis(silhouettes, lengths)
-    return time.folded.unsqueeze(1), time

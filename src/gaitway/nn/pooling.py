@@ -8,6 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+SMALLEST = 1e-6
+"""What activations are raised to before a generalised mean."""
+
 
 class HorizontalPyramidPooling(nn.Module):
     """Mean plus maximum over horizontal strips, at several numbers of strips (HPP).
@@ -41,3 +44,51 @@ class HorizontalPyramidPooling(nn.Module):
             for num in self.bins
         ]
         return torch.cat(levels, 1)  # (n, p, c)
+
+
+class GeneralisedMeanPooling(nn.Module):
+    """The generalised mean over horizontal strips, with learnable exponents (GeM).
+
+    "Fine-tuning CNN Image Retrieval with No Human Annotation", Radenović et al., TPAMI 2019, arXiv 1711.02512. Each
+    strip gives `mean(max(x, 1e-6)^q)^(1/q)`. It is computed from logarithms, since `1e-6^6.5` is no normal float32.
+
+    Args:
+        levels: Heights of the strips from top to bottom, in rows; several levels cut the same map in several ways.
+        shared: One exponent for all strips, or one for each (of a single level).
+        start: What the exponents start at.
+
+    Shapes: `(n, c, h, w)` to `(n, p, c)` with p strips, level after level, each from top to bottom; float32 at least.
+    """
+
+    def __init__(self, *, levels: Sequence[Sequence[int]], shared: bool = True, start: float = 6.5) -> None:
+        super().__init__()
+        assert shared or len(levels) == 1, "rows of several levels have no exponent of their own"
+        self.height = sum(levels[0])
+        assert all(sum(level) == self.height for level in levels), "levels must cut the same map"
+        heights = torch.tensor([height for level in levels for height in level])
+        starts = torch.cat([torch.tensor([0, *level[:-1]]).cumsum(0) for level in levels])
+        self.num_parts = len(heights)
+        self.exponent = nn.Parameter(torch.full((1 if shared else self.num_parts,), start))
+        position = torch.arange(int(heights.max()))
+        self.register_buffer("_heights", heights, persistent=False)
+        self.register_buffer("_rows", starts[:, None] + position.minimum(heights[:, None] - 1), persistent=False)
+        self.register_buffer("_beyond", position >= heights[:, None], persistent=False)
+
+    _heights: Tensor  # (p,)
+    _rows: Tensor  # (p, tallest), the rows of each strip, the last one again where it is shorter
+    _beyond: Tensor  # (p, tallest), where it is
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool the map; see the class for shapes."""
+        h, w = x.shape[2:]
+        if h != self.height:
+            raise ValueError(
+                f"a feature map of {h} rows cannot be cut into strips that add up to {self.height}; use frames of the "
+                "height that this model is made for"
+            )
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        exponent = self.exponent.to(x.dtype)
+        of_row = exponent if len(exponent) == 1 else exponent.repeat_interleave(self._heights, output_size=h)
+        rows = torch.logsumexp(of_row[:, None] * x.clamp(min=SMALLEST).log(), 3)  # (n, c, h)
+        strips = torch.logsumexp(rows[:, :, self._rows].masked_fill(self._beyond, -torch.inf), 3)  # (n, c, p)
+        return ((strips - (self._heights * w).log()) / exponent).exp().transpose(1, 2)  # (n, p, c)

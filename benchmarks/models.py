@@ -1,0 +1,102 @@
+"""Every model as it is built here against the direct form of its description, in turns on the same frames.
+
+python -m benchmarks.models                     # all
+python -m benchmarks.models GaitPart HSTL       # some
+
+Prints, per model, how many times as fast an embedding and a training step (forward and backward pass) are: float32
+against the direct form in float32, and bf16 on top; and the peak memory of a training step of both forms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command line does
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from benchmarks.direct import DIRECT
+from gaitway.bench.measure import Comparison, PeakMemory, compare, in_turns, machine
+from gaitway.cli.bench import measured_on
+from gaitway.models import create_model
+from gaitway.types import Output
+
+SEQUENCES, FRAMES, NUM_CLASSES = 4, 30, 74
+SIZES = {"GLN": (128, 88)}  # else 64×44
+CLASSLESS = {"GaitSet", "GaitPart", "GLN"}
+Form = Callable[[Tensor], Output]
+
+
+def main() -> None:
+    """Measure the models that the command line names, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(DIRECT)}; all when none is named")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each form that count (default: 5)")
+    parser.add_argument("--sequences", type=int, default=SEQUENCES, help=f"in the batch (default: {SEQUENCES})")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    args = parser.parse_args()
+    device = torch.device(args.device)
+    table = Table(
+        "model", "of", "direct s", "float32", "bf16", "direct MiB", "float32 MiB", "bf16 MiB", box=None, padding=(0, 2)
+    )
+    for name in args.models or DIRECT:
+        model = create_model(name, **({} if name in CLASSLESS else {"num_classes": NUM_CLASSES})).to(device)
+        height, width = SIZES.get(name, (64, 44))
+        silhouettes = (torch.rand(args.sequences, FRAMES, height, width, device=device) > 0.6).float()
+        for what, run in (("embedding", _embed), ("training step", _train)):
+            forms: dict[str, Form] = {
+                "direct": partial(DIRECT[name], model),
+                "float32": model,
+                "bf16": partial(_in_bf16, model),
+            }
+            ways = {form: partial(run, model, forward, silhouettes) for form, forward in forms.items()}
+            found = compare(in_turns(ways, repeats=args.repeats, device=device), baseline="direct")
+            memory = {form: f"{_peak(way, device) / 2**20:.0f}" for form, way in ways.items()} if run is _train else {}
+            table.add_row(name, what, *_cells(found), *(memory.get(form, "") for form in ways))
+            print(name, what, *_cells(found), *memory.values(), file=sys.stderr, flush=True)
+    Console().print(table)
+    print(measured_on(machine(device)))
+    print(f"{args.sequences} sequences of {FRAMES} frames; times as fast as the direct form by the clock (processor)")
+
+
+def _embed(model: nn.Module, form: Form, silhouettes: Tensor) -> None:
+    model.eval()
+    with torch.inference_mode():
+        form(silhouettes)
+
+
+def _train(model: nn.Module, form: Form, silhouettes: Tensor) -> None:
+    model.train()
+    output = form(silhouettes)
+    loss = output.embeddings.float().square().mean()
+    if output.logits is not None:
+        loss = loss + output.logits.float().square().mean()
+    torch.autograd.grad(loss, list(model.parameters()))
+
+
+def _in_bf16(model: nn.Module, silhouettes: Tensor) -> Output:
+    with torch.autocast(silhouettes.device.type, torch.bfloat16):
+        output: Output = model(silhouettes)
+    return output
+
+
+def _peak(way: Callable[[], None], device: torch.device) -> int:
+    with PeakMemory(device) as memory:
+        way()
+    return memory.bytes
+
+
+def _cells(found: Comparison) -> list[str]:
+    ratios = [f"{found[form]['speedup']:.2f} ({found[form]['cpu_speedup']:.2f})" for form in ("float32", "bf16")]
+    return [f"{found['direct']['seconds']:.3f}", *ratios]
+
+
+if __name__ == "__main__":
+    main()

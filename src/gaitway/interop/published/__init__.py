@@ -1,0 +1,64 @@
+"""The models that can be taken over from published code bases: how each is configured there, and what its file holds.
+
+The names of the tensors are in the models' own files (`published_names`). To import one more model, give its file that
+function, add a file here with `configure`, `facts` and `PUBLISHED`, and name it in the two tables below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gaitway.interop.published import baseline, gaitset
+from gaitway.interop.published.model import Configure, Neck, PublishedModel, Shapes, UnknownModelError
+
+CONFIGURED: dict[str, Configure] = {
+    "Baseline": baseline.configure,
+    "GaitSet": gaitset.configure,
+}
+"""By the name that published configurations use."""
+
+PUBLISHED_MODELS: dict[str, PublishedModel] = {
+    "Baseline": baseline.PUBLISHED,
+    "GaitSet": gaitset.PUBLISHED,
+}
+"""By the name of our class."""
+
+
+def model_from_config(model_cfg: Mapping[str, Any], dataset: str = "") -> dict[str, Any]:
+    """A published `model_cfg` as our component: `name` and all constructor arguments, `num_classes` included.
+
+    Args:
+        model_cfg: As published.
+        dataset: `data_cfg.dataset_name` of the same file; some published code builds another network by it.
+
+    Raises:
+        UnknownModelError: when Gaitway does not have the model.
+        ValueError: when the configuration lacks something or contradicts itself.
+    """
+    name = model_cfg.get("model")
+    if name not in CONFIGURED:
+        raise UnknownModelError(f"Gaitway has no {name!r} yet; it imports {', '.join(sorted(CONFIGURED))}")
+    try:
+        return CONFIGURED[name](model_cfg, dataset)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"model_cfg of {name} lacks or misspells something: {error}; it says {model_cfg}") from error
+
+
+def class_count(shapes: Shapes) -> int | None:
+    """The number of classes of the classifier in a published file; None where there is none."""
+    counts = (published.facts(shapes).get("classes") for published in PUBLISHED_MODELS.values())
+    return next((count for count in counts if count is not None), None)
+
+
+__all__ = [
+    "CONFIGURED",
+    "PUBLISHED_MODELS",
+    "Configure",
+    "Neck",
+    "PublishedModel",
+    "Shapes",
+    "UnknownModelError",
+    "class_count",
+    "model_from_config",
+]

@@ -1,0 +1,48 @@
+"""The class `Baseline` of OpenGait with a plain backbone: the baseline of release 1.0, and GaitBase on HID."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gaitway.interop.published.model import Neck, PublishedModel, Shapes, UnknownModelError, expect, widths
+from gaitway.models import baseline
+
+
+def configure(model_cfg: Mapping[str, Any], dataset: str) -> dict[str, Any]:
+    """Our Baseline of a published `model_cfg`."""
+    backbone, head, neck = model_cfg["backbone_cfg"], model_cfg["SeparateFCs"], model_cfg["SeparateBNNecks"]
+    if backbone["type"] != "Plain":
+        raise UnknownModelError(
+            f"Gaitway's Baseline has the backbone 'Plain' only, not yet {backbone['type']!r} (GaitBase, LidarGait)"
+        )
+    channels = [int(code.split("-")[1]) for code in backbone["layers_cfg"] if code != "M"]
+    parts = sum(model_cfg["bin_num"])
+    expect("backbone_cfg.in_channels", backbone["in_channels"], 1)
+    expect("SeparateFCs.in_channels", head["in_channels"], channels[-1])
+    expect("SeparateFCs.parts_num", head["parts_num"], parts)
+    expect("SeparateFCs.norm", head.get("norm", False), False)
+    expect("SeparateBNNecks.in_channels", neck["in_channels"], head["out_channels"])
+    expect("SeparateBNNecks.parts_num", neck["parts_num"], parts)
+    expect("SeparateBNNecks.norm", neck.get("norm", True), True)
+    return {
+        "name": "Baseline",
+        "layers": backbone["layers_cfg"],
+        "bins": model_cfg["bin_num"],
+        "embedding_dim": head["out_channels"],
+        "num_classes": neck["class_num"],
+    }
+
+
+def facts(shapes: Shapes) -> dict[str, Any]:
+    """What the shapes in a file say about the model."""
+    head = shapes.get("FCs.fc_bin", (None,) * 3)
+    return {
+        "channels": widths(shapes, "Backbone.forward_block.feature.", "conv.weight"),
+        "parts": head[0],
+        "embedding width": head[2],
+        "classes": shapes.get("BNNecks.fc_bin", (None,) * 3)[2],
+    }
+
+
+PUBLISHED = PublishedModel(names=baseline.published_names, facts=facts, necks=(Neck("neck.", "head.weight"),))

@@ -1,0 +1,58 @@
+"""What the importer knows about one published model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gaitway.interop.batch_norm_order import Order, State
+
+Shapes = Mapping[str, tuple[int, ...]]  # published tensor name -> shape
+Configure = Callable[[Mapping[str, Any], str], dict[str, Any]]
+"""From a published `model_cfg` and the name of the data set to our component: `name` and constructor arguments,
+`num_classes` among them where the model has a classifier."""
+
+
+class UnknownModelError(ValueError):
+    """A published configuration names a model that Gaitway does not have."""
+
+
+@dataclass(frozen=True)
+class Neck:
+    """A BN neck in our names: where its tensors are (`neck.`), and the per-part linear before it (`head.weight`)."""
+
+    prefix: str
+    linear: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedModel:
+    """What a published file of one of our model classes holds.
+
+    Args:
+        names: From our model to its map of tensor names, published → ours; a name may be the beginning of several.
+        facts: From the shapes in a file to what they say about the model, to compare and to show.
+        necks: The BN necks, whose batch norms published files order in two ways.
+        bn_order: The order in all files of this model, or `auto` where it differs from file to file.
+        convert: From a state by published names, and the order of its channels, to one that `names` fits; for models
+            whose tensors are stored in other pieces than ours.
+    """
+
+    names: Callable[[Any], dict[str, str]]
+    facts: Callable[[Shapes], dict[str, Any]]
+    necks: tuple[Neck, ...] = ()
+    bn_order: Order = "auto"
+    convert: Callable[[State, Order], State] | None = None
+
+
+def expect(key: str, found: Any, expected: Any) -> None:
+    """See that a value of a configuration is the one that the rest of it, or our model, needs."""
+    if found != expected:
+        raise ValueError(f"model_cfg contradicts itself or Gaitway's model: {key} is {found}, expected {expected}")
+
+
+def widths(shapes: Shapes, prefix: str, suffix: str) -> list[int]:
+    """Output channels of the convolutions `<prefix><number>.<suffix>`, by number."""
+    names = [name for name in shapes if name.startswith(prefix) and name.endswith(suffix)]
+    return [shapes[name][0] for name in sorted(names, key=lambda name: int(name[len(prefix) :].partition(".")[0]))]
