@@ -30,7 +30,7 @@ from gaitway.types import Output
 
 SEQUENCES, FRAMES, NUM_CLASSES = 4, 30, 74
 SIZES = {"GLN": (128, 88)}  # else 64×44
-CLASSLESS = {"GaitSet", "GaitPart", "GLN"}
+CLASSLESS = {"GaitPart", "GaitSet"}
 Form = Callable[[Tensor], Output]
 
 
@@ -78,7 +78,7 @@ def _train(model: nn.Module, form: Form, silhouettes: Tensor) -> None:
     loss = output.embeddings.float().square().mean()
     if output.logits is not None:
         loss = loss + output.logits.float().square().mean()
-    torch.autograd.grad(loss, list(model.parameters()))
+    torch.autograd.grad(loss, [parameter for parameter in model.parameters() if parameter.requires_grad])
 
 
 def _in_bf16(model: nn.Module, silhouettes: Tensor) -> Output:

@@ -13,10 +13,17 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmarks.direct import gaitset
+from benchmarks.direct import dygait, gaitgl, gaitpart, gaitset, gln, hstl, residual
 from gaitway.types import Output
 
 DIRECT: dict[str, Callable[[Any, Tensor], Output]] = {
+    "DeepGaitV2": residual.direct,
+    "DyGait": dygait.direct,
+    "GaitBase": residual.direct,
+    "GaitGL": gaitgl.direct,
+    "GaitPart": gaitpart.direct,
     "GaitSet": gaitset.direct,
+    "GLN": gln.direct,
+    "HSTL": hstl.direct,
 }
 """By the name of our class: from a model and silhouettes `(n, t, h, w)` to its output."""

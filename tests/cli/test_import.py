@@ -121,8 +121,8 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_recipes_that_cannot_be_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "out.yaml")
-    unknown = str(published_yaml(tmp_path, model_cfg={"model": "GaitGL"}))
-    assert "Gaitway has no 'GaitGL' yet" in failing(["recipe", unknown, out], capsys, tmp_path)
+    unknown = str(published_yaml(tmp_path, model_cfg={"model": "SwinGait"}))
+    assert "Gaitway has no 'SwinGait' yet" in failing(["recipe", unknown, out], capsys, tmp_path)
     ours = str(own_recipe(tmp_path, GAITSET))
     assert "Gaitway's own recipes need no import" in failing(["recipe", ours, out], capsys, tmp_path)
     assert "is not a file" in failing(["recipe", str(tmp_path / "none.yaml"), out], capsys, tmp_path)

@@ -15,10 +15,14 @@ from typing import Any
 import pytest
 
 from gaitway.cli import main
+from gaitway.cli.prepare import KINDS
 from gaitway.data import Store
-from gaitway.data.datasets.casia_b import prepare_casia_b
+from gaitway.data.datasets.casia_b import CASIA_B
+from gaitway.data.datasets.distributed import DISTRIBUTED
+from gaitway.data.datasets.silhouettes import prepare_silhouettes
+from gaitway.data.partitions import list_partitions, load_partition
 from gaitway.data.store import partial_path
-from tests.data.datasets.raw import contents, write_pickle_tree, write_png_tree
+from tests.data.datasets.raw import contents, person, png, write_pickle_tree, write_png_tree
 
 GAITWAY = [sys.executable, "-c", "import sys; from gaitway.cli import main; sys.exit(main())"]
 
@@ -54,6 +58,33 @@ def test_prepares_a_tree_of_pickles(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert Store(out).manifest.made["data_in_use"] == [True]
     assert main([*words, "0"]) == 2
     assert "exists already; choose another name or remove it" in capsys.readouterr().err
+
+
+def test_the_command_knows_every_data_set_that_can_be_prepared_as_distributed() -> None:
+    assert set(KINDS) == set(DISTRIBUTED)
+    for kind, (dataset, _, _, sizes) in KINDS.items():
+        assert sizes == (DISTRIBUTED[kind].sizes if len(DISTRIBUTED[kind].sizes) > 1 else ())
+        assert dataset in list_partitions()
+
+
+def test_prepares_grew_with_distractors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "store"
+    for folder in ("train/00001/4XPn5Z28", "test/gallery/00001/b", "test/gallery/00001/a", "distractor/c"):
+        (raw / folder).mkdir(parents=True)
+        (raw / folder / "00001.png").write_bytes(png(person(1, size=(64, 64))))
+    assert main(["prepare", "grew", str(raw), str(out), "--distractors", "--compact", "--processes", "1"]) == 0
+    assert "4 sequences of 3 subjects, 4 frames of silhouettes 64×64" in capsys.readouterr().out
+    names = [info.name for info in Store(out).index]
+    assert names == ["00001-01-a", "00001-02-b", "00001train-00-4XPn5Z28", "99999-04-c"]
+    assert Store(out).manifest.made["distractors"] is True
+
+
+def test_a_missing_view_is_in_the_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    views = [f"{view:03}" for view in range(0, 181, 18) if view != 90]
+    raw = write_png_tree(tmp_path / "raw", subjects=["001"], conditions=load_partition("casia-b").types, views=views)
+    assert main(["prepare", "casia-b", str(raw), str(tmp_path / "store"), "--processes", "1"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "*-*-090: no sequence has the view 090, which casia-b has; is a folder or an archive lacking?" in printed
 
 
 def test_a_number_of_processes_is_positive(capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +140,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
 
     assert main(["prepare", "casia-b", str(tmp_path / "raw"), str(tmp_path / "store"), "--processes", "1"]) == 0
     assert not partial_path(tmp_path / "store").exists()
-    expected = prepare_casia_b(tmp_path / "raw", tmp_path / "expected", num_processes=2)
+    expected = prepare_silhouettes(CASIA_B, tmp_path / "raw", tmp_path / "expected", num_processes=2)
     assert expected.manifest.num_sequences == 44
     assert contents(tmp_path / "store") == contents(expected.path)
 

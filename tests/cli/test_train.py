@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from gaitway.cli import main
 from gaitway.training.checkpoint import find_checkpoint, load_model, read_weights
@@ -128,6 +129,22 @@ def test_starting_from_weights(data: str, tmp_path: Path, capsys: pytest.Capture
     assert "started fresh, head.weight" in capsys.readouterr().out
 
 
+def test_a_second_phase_starts_from_the_run_of_the_first(
+    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, first, second = tiny_recipe_file(tmp_path), tmp_path / "first", tmp_path / "second"
+    values = yaml.safe_load(recipe.read_text())
+    size = {"channels": [2, 2, 2], "lateral_dim": 4, "embedding_dim": 4, "compact_dim": 4, "bins": [4, 2, 1]}
+    recipe.write_text(yaml.safe_dump({**values, "model": {"name": "GLN", **size}}))
+    words = ["train", str(recipe), "--data", data, "steps=1"]
+    assert main([*words, "--run", str(first), "model.compact=false"]) == 0
+    capsys.readouterr()
+    assert main([*words, "--run", str(second), "--init", str(first)]) == 0
+    said = capsys.readouterr().out
+    assert "started fresh, compact.classifier.weight" in said
+    assert "started fresh, head.weight" not in said
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -136,6 +153,7 @@ def test_starting_from_weights(data: str, tmp_path: Path, capsys: pytest.Capture
         (["--resume", "nowhere"], "is not a run"),
         (["RECIPE", "--init", "nowhere"], "nowhere does not exist"),
         (["RECIPE", "--init-partial"], "--init-partial goes with --init"),
+        (["RECIPE", "starts_from=a/first"], "starts from the weights of a/first; train that first"),
         (["RECIPE", "stps=4"], "did you mean 'steps'"),
         (["RECIPE", "sampler.num_subjects=3", "--devices", "0"], "must be at least 1"),
     ],

@@ -50,6 +50,11 @@ def rows_of(embeddings: EmbeddingSet, conditions: Sequence[str], view: str | Non
     ]
 
 
+def gallery_conditions(protocol: Protocol) -> Sequence[str]:
+    assert isinstance(protocol.gallery, Selection)
+    return protocol.gallery.conditions
+
+
 def naive_cell(
     embeddings: EmbeddingSet, probes: list[int], gallery: list[int], *, exclude_same_view: bool
 ) -> dict[str, float]:
@@ -87,7 +92,7 @@ def test_single_view_gallery_equals_the_definition(without: Callable[[str, str, 
                 naive_cell(
                     embeddings,
                     rows_of(embeddings, selection.conditions, probe_view),
-                    rows_of(embeddings, protocol.gallery.conditions, gallery_view),
+                    rows_of(embeddings, gallery_conditions(protocol), gallery_view),
                     exclude_same_view=False,
                 )
                 for gallery_view in VIEWS
@@ -108,7 +113,7 @@ def test_cross_view_gallery_equals_the_definition(without: Callable[[str, str, s
     embeddings, protocol = casia_like(without=without), load_protocol("casia-b/cross-view")
     result = evaluate(embeddings, protocol)
     assert (result.probe_groups, result.gallery_groups) == (VIEWS, ("all",))
-    gallery = rows_of(embeddings, protocol.gallery.conditions)
+    gallery = rows_of(embeddings, gallery_conditions(protocol))
     for name, selection in protocol.probes.items():
         cells = [
             naive_cell(embeddings, rows_of(embeddings, selection.conditions, view), gallery, exclude_same_view=True)
@@ -122,7 +127,7 @@ def test_cross_view_gallery_equals_the_definition(without: Callable[[str, str, s
 @pytest.mark.parametrize(("name", "same_subject_only"), [("casia-b", False), ("casia-b/cross-view", True)])
 def test_equal_error_rate_is_over_all_valid_pairs(name: str, same_subject_only: bool) -> None:
     embeddings, protocol = casia_like(without=some_missing), load_protocol(name)
-    gallery = rows_of(embeddings, protocol.gallery.conditions)
+    gallery = rows_of(embeddings, gallery_conditions(protocol))
     subjects, views = np.array(embeddings.subjects), np.array(embeddings.views)
     result = evaluate(embeddings, protocol)
     for key, selection in protocol.probes.items():
@@ -277,7 +282,7 @@ def failing(without: Callable[[str, str, str], bool], protocol: str = "casia-b")
     [
         (
             lambda s, c, v: c.startswith("cl"),
-            "no sequence is of the probe set CL .cl-01, cl-02.; .*conditions bg-01, bg",
+            "no sequence is of the probe set CL .conditions cl-01, cl-02.; .*conditions bg-01, bg",
         ),
         (lambda s, c, v: c.startswith("nm"), "no sequence is of the gallery"),
         (
@@ -330,3 +335,86 @@ def test_figures_are_finite_without_other_subjects_to_confuse() -> None:
     assert result.sets["NM"].figures["rank-1"].published == 100
     assert result.sets["NM"].equal_error_rate is None
     assert Result.from_json(result.to_json()) == result
+
+
+def ccpg_like(*, alone: str = "") -> EmbeddingSet:
+    """CCPG's settings with 6 subjects and 2 videos by each of 2 cameras; `alone` has its U0_D3 in camera 01 only."""
+    conditions = ("U0_D0", "U0_D0_BG", "U0_D3", "U1_D0", "U1_D1", "U2_D2", "U3_D3")
+    return casia_like(
+        SUBJECTS[:6],
+        conditions,
+        ("01_0", "01_1", "03_0", "03_1"),
+        without=lambda s, c, v: s == alone and c in ("U0_D3", "U3_D3") and not v.startswith("01"),
+    )
+
+
+def test_probe_sets_with_galleries_of_their_own() -> None:
+    """The same figures as four protocols of one setting each."""
+    embeddings = ccpg_like()
+    for name in ("ccpg", "ccpg/reid"):
+        protocol = load_protocol(name)
+        result = evaluate(embeddings, protocol)
+        assert result.num_gallery == 6 * 4 * 5  # all but U0_D0_BG and U1_D0
+        for key, gallery in protocol.galleries.items():
+            alone = dataclasses.replace(protocol, gallery=gallery, probes={key: protocol.probes[key]})
+            assert evaluate(embeddings, alone).sets[key] == result.sets[key]
+            assert result.sets[key].num_gallery == 6 * 4 * len(gallery.conditions)
+    assert evaluate(embeddings, load_protocol("ccpg")).gallery_groups == ("01", "03")
+
+
+def test_re_identification_leaves_out_who_is_in_no_other_camera() -> None:
+    """Rank figures too, where the cross-view gallery of CASIA-B counts such a probe as a miss."""
+    skipped = evaluate(ccpg_like(alone="002"), load_protocol("ccpg/reid"))
+    assert skipped.sets["UP"].num_probes == 5 * 4
+    assert skipped.sets["CL"].num_probes == 6 * 8
+    assert skipped.sets["UP"].num_unmatched == 0
+    protocol = dataclasses.replace(load_protocol("ccpg/reid"), without_match="miss")
+    missed = evaluate(ccpg_like(alone="002"), protocol).sets["UP"]
+    assert (missed.num_probes, missed.num_unmatched) == (5 * 4 + 2, 2)
+
+
+def test_views_that_count_for_nothing() -> None:
+    protocol = load_protocol("casia-b")
+    without = evaluate(casia_like(), dataclasses.replace(protocol, without_views=("018",)))
+    fewer = casia_like(views=("000", "090"))
+    keep = [row for row, view in enumerate(casia_like().views) if view != "018"]
+    vectors = casia_like().embeddings[keep]
+    expected = evaluate(dataclasses.replace(fewer, embeddings=vectors), protocol)
+    assert without.sets == expected.sets
+    assert without.num_unused == 80
+
+
+def gait3d_like(num_subjects: int = 20) -> EmbeddingSet:
+    """The listed probe and two other sequences of subjects of Gait3D's test set."""
+    listed = sorted(load_protocol("gait3d").probes["all"].listed or ())[:num_subjects]
+    names = [tuple(name.split("-")) for name in listed]
+    names += [(subject, f"camid{camera}_videoid1", "seq9") for subject, *_ in names for camera in (1, 2)]
+    vectors = torch.from_numpy(np.random.default_rng(0).normal(size=(len(names), 2, 8)).astype(np.float32))
+    return EmbeddingSet(vectors, *zip(*names, strict=True))
+
+
+def test_a_list_of_probes_and_all_others_as_gallery() -> None:
+    result = evaluate(gait3d_like(), load_protocol("gait3d"))
+    assert (result.sets["all"].num_probes, result.num_gallery, result.notes()) == (20, 40, [])
+    assert result.figures().keys() == {"all/rank-1", "all/rank-5", "all/rank-10", "all/mAP", "all/mINP", "all/EER"}
+
+
+def test_a_few_listed_sequences_may_be_missing_and_are_counted() -> None:
+    found = gait3d_like()
+    lost = EmbeddingSet(found.embeddings[3:], found.subjects[3:], found.conditions[3:], found.views[3:])
+    result = evaluate(lost, load_protocol("gait3d"))
+    assert result.sets["all"].num_missing == 3
+    assert "3 of the 60 sequences that the protocol expects are missing" in result.notes()[0]
+
+
+@pytest.mark.parametrize("found", [0, 9])
+def test_a_list_that_does_not_match_is_an_error(found: int) -> None:
+    whole = gait3d_like()
+    views = tuple(view if row < found else f"{view}.pkl" for row, view in enumerate(whole.views))
+    with pytest.raises(ValueError, match=f"is a list that does not match this data set: {found} of the 20 listed"):
+        evaluate(dataclasses.replace(whole, views=views), load_protocol("gait3d"))
+
+
+def test_a_submission_has_no_figures() -> None:
+    with pytest.raises(ValueError, match="protocol grew gives no figures, .* --submission FILE"):
+        evaluate(casia_like(), load_protocol("grew"))

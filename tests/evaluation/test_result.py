@@ -21,6 +21,7 @@ def example() -> Result:
     mean_average_precision = dataclasses.replace(rank1, cells=((80.0, None), (50.0, 80.0)))
     nm = SetResult(
         num_probes=8,
+        num_gallery=9,
         num_missing=2,
         num_unmatched=1,
         chance=25.0,
@@ -33,6 +34,7 @@ def example() -> Result:
         measures="How often.",
         dataset="casia-b",
         distance="cosine",
+        rerank="",
         num_gallery=9,
         num_subjects=4,
         num_missing=1,
@@ -48,7 +50,7 @@ def test_json_gives_the_same_result_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": 1, "sets": {}}', '{"format": 2}', example().to_json()[:-9]]
+    "text", ["", "[]", "{}", '{"format": 2, "sets": {}}', '{"format": 1}', example().to_json()[:-9]]
 )
 def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not an evaluation result"):
@@ -84,7 +86,14 @@ def test_notes_count_what_is_missing() -> None:
     assert missing.startswith("3 of the 28 sequences")
     assert unmatched.startswith("NM: in 1 searches")
     complete = SetResult(
-        num_probes=8, num_missing=0, num_unmatched=0, chance=25.0, figures={}, equal_error_rate=None, cmc=()
+        num_probes=8,
+        num_gallery=9,
+        num_missing=0,
+        num_unmatched=0,
+        chance=25.0,
+        figures={},
+        equal_error_rate=None,
+        cmc=(),
     )
     assert dataclasses.replace(example(), num_missing=0, sets={"NM": complete}).notes() == []
 
@@ -99,6 +108,7 @@ def test_save_writes_json_and_csv_that_name_the_protocol(tmp_path: Path) -> None
     assert rows[0] == {
         "protocol": "casia-b/test",
         "distance": "cosine",
+        "rerank": "",
         "set": "NM",
         "num_probes": "8",
         "num_gallery": "9",

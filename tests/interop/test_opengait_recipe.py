@@ -140,6 +140,7 @@ def test_samplers(tmp_path: Path) -> None:
 
 def test_transforms(tmp_path: Path) -> None:
     chain = [
+        {"type": "RandomPartBlur", "prob": 0.2},
         {"type": "RandomPerspective", "prob": 0.2},
         {"type": "BaseSilCuttingTransform", "img_w": 64, "cutting": 5, "divsor": 1.0},
         {"type": "RandomErasing", "prob": 0.3, "sl": 0.1, "per_frame": True},
@@ -151,17 +152,17 @@ def test_transforms(tmp_path: Path) -> None:
         tmp_path, trainer_cfg={"transform": transform}, evaluator_cfg={"transform": [{"type": "BaseSilTransform"}]}
     )
     assert recipe["transforms"] == [
+        {"name": "RandomPerspective", "p": 0.2},
         {"name": "CutColumns", "columns": 5},
-        {"name": "RandomErasing", "p": 0.3, "min_area": 0.1},
+        {"name": "RandomErasing", "p": 0.3, "min_area": 0.1, "per_frame": True},
         {"name": "RandomRotate", "p": 0.3, "degree": 5},
         {"name": "RandomHorizontalFlip", "p": 0.1},
     ]
     assert recipe["evaluation"]["transforms"] == [{"name": "Scale"}]
     lost = [note.text for note in notes if note.kind == "not carried over"]
     assert lost == [
-        "RandomPerspective: Gaitway does not have it yet; the transform is left out",
+        "RandomPartBlur: Gaitway does not have it yet; the transform is left out",
         "BaseSilCuttingTransform.divsor = 1.0: Gaitway's CutColumns has no such option",
-        "RandomErasing.per_frame = True: Gaitway's RandomErasing has no such option",
     ]
     assert "trainer_cfg.transform.img_w" in texts(notes, "dropped")
 
@@ -199,6 +200,29 @@ def test_the_protocol(tmp_path: Path) -> None:
     assert evaluation("CASIA-B", metric="cos")["distance"] == "cosine"
     assert evaluation("OUMVLP", cross_view_gallery=True)["protocol"] == "oumvlp/cross-view"
     assert evaluation("Gait3D-Parsing", eval_func="evaluate_Gait3D")["protocol"] == "gait3d"
+    assert evaluation("GREW", eval_func="evaluate_real_scene")["protocol"] == "grew/local"
+    assert evaluation("TTG-200", eval_func="evaluate_real_scene")["protocol"] == "ttg-200"
+    assert evaluation("0001-1000", eval_func="evaluate_real_scene")["protocol"] == "hid2021"
+    assert evaluation("GREW", eval_func="GREW_submission")["protocol"] == "grew"
+    assert evaluation("CCPG", eval_func="evaluate_CCPG")["protocol"] == "ccpg"
+    assert "rerank" not in evaluation("HID", eval_func="HID_submission")
+    assert evaluation("HID", eval_func="HID_submission", rerank=False)["rerank"] == []
+
+
+def test_a_protocol_without_figures_is_not_evaluated_while_training(tmp_path: Path) -> None:
+    trainer = {"with_test": True, "save_iter": 100}
+
+    def converted(function: str) -> tuple[int, dict[str, str]]:
+        sections = {"data_cfg": {"test_dataset_name": "GREW"}, "evaluator_cfg": {"eval_func": function}}
+        recipe, notes = convert(tmp_path, trainer_cfg=trainer, **sections)
+        return recipe["training"]["evaluate_every"], texts(notes, "different here")
+
+    every, notes = converted("GREW_submission")
+    assert every == 0
+    assert "gives no figures" in notes["trainer_cfg.with_test"]
+    every, notes = converted("evaluate_real_scene")
+    assert every == 100
+    assert "trainer_cfg.with_test" not in notes
 
 
 def test_a_partition_that_does_not_ship(tmp_path: Path) -> None:
@@ -211,9 +235,9 @@ def test_a_partition_that_does_not_ship(tmp_path: Path) -> None:
 
 def test_models_that_gaitway_does_not_have(tmp_path: Path) -> None:
     with pytest.raises(
-        UnknownModelError, match="published.yaml: Gaitway has no 'GaitGL' yet; it imports Baseline, GaitSet"
+        UnknownModelError, match="published.yaml: Gaitway has no 'SwinGait' yet; it imports .*Baseline.*GaitSet"
     ):
-        convert(tmp_path, model_cfg={"model": "GaitGL"})
+        convert(tmp_path, model_cfg={"model": "SwinGait"})
 
 
 def test_several_training_sets(tmp_path: Path) -> None:

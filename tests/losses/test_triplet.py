@@ -137,3 +137,12 @@ def test_non_finite_embeddings_give_a_non_finite_loss() -> None:
         x = torch.randn(4, 1, 3)
         x[2, 0, 1] = bad
         assert not torch.isfinite(TripletLoss()(x, torch.tensor([0, 0, 1, 1]))[0]).any()
+
+
+def test_embeddings_far_from_the_origin_keep_their_digits_in_float32() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, labels = 100 + torch.randn(12, 4, 32, generator=generator), torch.arange(12) // 3
+    values, figures = TripletLoss(margin=0.2)(x, labels)
+    exact, exact_figures = TripletLoss(margin=0.2)(x.double(), labels)
+    assert figures["loss_num"] == exact_figures["loss_num"]
+    torch.testing.assert_close(values.double(), exact, rtol=1e-5, atol=0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from gaitway.nn import TimeAxis
 
@@ -77,3 +78,17 @@ def test_lengths_that_do_not_fit_are_refused(lengths: list[int]) -> None:
 def test_sequences_without_frames_are_refused() -> None:
     with pytest.raises(ValueError, match="0 frames"):
         TimeAxis(torch.zeros(2, 0, 4, 4), None)
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["dense", "ragged"])
+def test_a_convolution_of_clips_sees_one_sequence_at_a_time(lengths: tuple[int, ...] | None) -> None:
+    x = random_maps(torch.float64, channels_last=True)
+    time = TimeAxis(x, torch.tensor(lengths)) if lengths else TimeAxis(torch.zeros(3, 3, 1), None)
+    kernel = torch.randn(7, 4, 3, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = time.together(F.conv3d(time.apart(x), kernel, padding=1))
+    parts = torch.split(x, list(lengths or (3, 3, 3)))
+    alone = [F.conv3d(part.transpose(0, 1), kernel, padding=1).transpose(0, 1) for part in parts]
+    torch.testing.assert_close(found, torch.cat(alone))
+    assert torch.equal(time.together(time.apart(x)), x)
+    assert time.apart(x).is_contiguous(memory_format=torch.channels_last_3d)
+    assert time.together(time.apart(x)).is_contiguous(memory_format=torch.channels_last)

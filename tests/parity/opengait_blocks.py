@@ -9,9 +9,13 @@ from gaitway.interop import read_checkpoint
 from gaitway.interop.batch_norm_order import part_to_channel_major
 from gaitway.interop.checkpoints import load_published
 from gaitway.interop.published import Neck
+from gaitway.interop.published.gaitpart import convert
+from gaitway.models.gaitgl import GlobalLocalConvolution, add_maps
+from gaitway.models.gaitpart import TemporalAggregator, gaitpart_casiab, published_names
 from gaitway.nn import (
     BatchNormNeck,
     FocalConvolution,
+    GeneralisedMeanPooling,
     HorizontalPyramidPooling,
     PartLinear,
     PlainBackbone,
@@ -48,6 +52,25 @@ def run_focal(case: Case) -> Results:
     return to_arrays({"y": block(torch.from_numpy(case.inputs["x"]))}), {}
 
 
+def run_global_local(case: Case) -> Results:
+    settings = case.hyperparameters
+    block = GlobalLocalConvolution(
+        in_channels=settings["in_channels"], out_channels=settings["out_channels"], halvings=settings["halving"]
+    )
+    load(block, case, {"global_conv3d.conv3d.": "whole.", "local_conv3d.conv3d.": "strips."})
+    whole, strips = block(torch.from_numpy(case.inputs["x"]))
+    one_above_the_other = leaky_relu(torch.cat((whole, strips.flatten(3, 4)), 3))
+    return to_arrays({"y": one_above_the_other if settings["fm_sign"] else add_maps(whole, strips)}), {}
+
+
+def run_generalised_mean(case: Case) -> Results:
+    (num_parts,) = case.hyperparameters["bin_num"]
+    block = GeneralisedMeanPooling(levels=[[1] * num_parts])
+    load(block, case, {"p": "exponent"})
+    found = {name.replace("x", "y"): block(torch.from_numpy(x)).transpose(1, 2) for name, x in case.inputs.items()}
+    return to_arrays(found), {}
+
+
 def run_pyramid(case: Case) -> Results:
     found = {
         f"parts_{i}": HorizontalPyramidPooling(bins=bins)(torch.from_numpy(case.inputs[f"x_{i}"])).transpose(1, 2)
@@ -67,6 +90,23 @@ def run_linear(case: Case) -> Results:
     load(block, case, {"fc_bin": "weight"})
     x = torch.from_numpy(case.inputs["x"]).transpose(1, 2)
     return to_arrays({"y": block(x).transpose(1, 2)}), {}
+
+
+def run_temporal_aggregator(case: Case) -> Results:
+    """The published tensors are those of GaitPart without the beginning of their names."""
+    settings = case.hyperparameters
+    block = TemporalAggregator(
+        num_parts=settings["parts_num"], num_channels=settings["in_channels"], squeeze=settings["squeeze"]
+    )
+    with checkpoint_file(case) as file:
+        state = {f"TFA.pooling_func.{name}": tensor for name, tensor in read_checkpoint(file).state.items()}
+    names = {theirs: ours.removeprefix("temporal.") for theirs, ours in published_names(gaitpart_casiab()).items()}
+    load_published(block, convert(state, "channel-major"), names=names, necks=(), bn_order="channel-major")
+    check_size(case, block)
+    x = torch.from_numpy(case.inputs["x"]).permute(0, 2, 3, 1)  # (n, t, p, c)
+    with torch.no_grad():
+        y = block(x) if case.lengths is None else block(x[0], torch.tensor(case.lengths))
+    return to_arrays({"y": y.transpose(1, 2)}), {}
 
 
 def run_neck(case: Case) -> Results:
@@ -120,7 +160,10 @@ def load(block: nn.Module, case: Case, names: dict[str, str], necks: tuple[Neck,
 RUNNERS = {
     "block_plain": run_plain,
     "block_focal_conv*": run_focal,
+    "block_gem_hpp": run_generalised_mean,
+    "block_glconv*": run_global_local,
     "block_hpp": run_pyramid,
+    "block_tfa*": run_temporal_aggregator,
     "block_separate_fcs*": run_linear,
     "block_bnnecks*": run_neck,
 }

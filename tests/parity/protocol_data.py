@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
+from gaitway.data.datasets.ccpg import CCPG
+from gaitway.data.datasets.grew import grew
+from gaitway.data.datasets.silhouettes import RawSilhouettes, align_sequence
 from gaitway.data.datasets.tree import class_label, find_sequences
 from gaitway.data.pretreatment import DropReason, align_silhouette
 from tests.parity.case import Array, Case, Results
@@ -22,6 +26,26 @@ def silhouette_pretreatment(case: Case) -> Results:
         outputs[f"kept_{size}"] = np.array([not isinstance(result, DropReason) for result in aligned])
         outputs[f"sequence_{size}"] = np.stack([result for result in aligned if not isinstance(result, DropReason)])
     return outputs, {}
+
+
+def silhouette_pretreatment_grew(case: Case) -> Results:
+    """Frames as files, through the preparation of GREW."""
+    files = {f"{number:05}.png": _png(frame) for number, frame in enumerate(case.inputs["frames"])}
+    return {"sequence": _prepared(files, grew(), 64)}, {}
+
+
+def ccpg_alignment(case: Case) -> Results:
+    """Frames as files, through the preparation of CCPG."""
+    files = {f"{n:02}.png": _png(case.inputs[name]) for n, name in enumerate(case.hyperparameters["frames"])}
+    return {"aligned": _prepared(files, CCPG, 64)}, {}
+
+
+def _prepared(files: Mapping[str, bytes], kind: RawSilhouettes, size: int) -> Array:
+    return align_sequence(("a", "b", "c"), files, kind=kind, size=size).frames["silhouettes"]
+
+
+def _png(frame: Array) -> bytes:
+    return bytes(cv2.imencode(".png", frame)[1])
 
 
 def sequence_index(case: Case) -> Results:
@@ -56,4 +80,9 @@ def _rows(root: Path, partition: Mapping[str, list[str]], setting: Mapping[str, 
     return rows, labels
 
 
-RUNNERS = {"data_silhouette_pretreatment": silhouette_pretreatment, "data_sequence_index": sequence_index}
+RUNNERS = {
+    "data_ccpg_alignment": ccpg_alignment,
+    "data_sequence_index": sequence_index,
+    "data_silhouette_pretreatment": silhouette_pretreatment,
+    "data_silhouette_pretreatment_grew": silhouette_pretreatment_grew,
+}

@@ -164,3 +164,20 @@ def test_comparison_puts_run_published_others_and_chance_in_rows(contents: Conte
     assert chance.across["NM"] == pytest.approx(20)
     assert chance.across["NM"] < weak.across["NM"] < run.across["NM"]
     assert run.same_view.keys() == {"NM", "BG", "CL"}
+
+
+def test_published_figures_beyond_rank_1(contents: Contents) -> None:
+    published = {"source": "the zoo", "rank1": {"NM": 95.8}, "figures": {"mAP": {"NM": 12.3}}}
+    text = Page(render(replace(contents, published=published))).text
+    assert re.search(r"published – – – – 12\.3 –", text)
+    assert "published – – – – 12.3" not in Page(render(contents)).text
+
+
+def test_re_ranked_figures_are_named_so(contents: Contents) -> None:
+    text = Page(render(contents)).text
+    assert "re-rank" not in text
+    first, *others = contents.results
+    re_ranked = replace(first, rerank="k1=6, k2=6, lambda=0.3")
+    text = Page(render(replace(contents, results=[re_ranked, *others]))).text
+    assert "euclidean distance re-ranked with k1=6, k2=6, lambda=0.3" in text
+    assert "Distances are those before re-ranking." in text

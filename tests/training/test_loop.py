@@ -168,3 +168,16 @@ def test_fp16_gives_up_when_no_scale_helps(make_store: MakeStore, tmp_path: Path
     next(session.model.parameters()).register_hook(lambda gradient: gradient * math.inf)  # type: ignore[no-untyped-call]
     with pytest.raises(NonFiniteError, match="step 1: the gradient"):
         fit(session, tmp_path / "run", stop=StopSignals())
+
+
+@pytest.mark.parametrize("precision", ["32", "fp16"])
+def test_gradients_are_clipped_to_the_norm_asked_for(
+    make_store: MakeStore, tmp_path: Path, precision: Precision
+) -> None:
+    recipe = tiny_recipe(tmp_path, steps=1, clip_gradient_norm=1e-3)
+    session = tiny_session(tiny_store(make_store), recipe, precision)
+    before = [parameter.detach().clone() for parameter in session.model.parameters()]
+    fit(session, tmp_path / "run", stop=StopSignals())
+    change = [after - early for after, early in zip(session.model.parameters(), before, strict=True)]
+    # the first update of SGD is the learning rate times the gradient
+    assert float(torch.nn.utils.get_total_norm(change)) == pytest.approx(0.05 * 1e-3, rel=1e-2)

@@ -112,3 +112,10 @@ def test_state_goes_round() -> None:
 def test_nothing_to_train() -> None:
     with pytest.raises(ValueError, match="no parameters to train"):
         build_optimizer(Component("SGD", {"lr": 1.0}), nn.ReLU().parameters())
+
+
+def test_frozen_parameters_are_left_out() -> None:
+    model = nn.Linear(2, 1)
+    model.bias.requires_grad_(False)
+    optimizer = build_optimizer(Component("SGD", {"lr": 1.0}), model.parameters())
+    assert [id(parameter) for parameter in optimizer.param_groups[0]["params"]] == [id(model.weight)]

@@ -117,3 +117,18 @@ def test_a_file_that_is_no_yaml(tmp_path: Path) -> None:
     file.write_text("model: {name: GaitSet")
     with pytest.raises(ValueError, match="not valid YAML"):
         load_recipe(str(file))
+
+
+@pytest.mark.parametrize("section", ["transforms", "evaluation"])
+def test_frames_are_cut_once(values: dict[str, Any], section: str) -> None:
+    values["data"]["frame_shape"] = [64, 44]
+    with pytest.raises(ValueError, match=r"frames of 64 × 44 .* are cut already, and CutColumns would cut them again"):
+        resolve(values)
+    if section == "transforms":
+        values["evaluation"]["transforms"] = [{"name": "Scale"}]
+    else:
+        values["transforms"] = [{"name": "Scale"}]
+    with pytest.raises(ValueError, match="use Scale in its place"):
+        resolve(values)
+    values["transforms"] = values["evaluation"]["transforms"] = [{"name": "Scale"}]
+    assert resolve(values).data.frame_shape == [64, 44]

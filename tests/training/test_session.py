@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from gaitway.training.checkpoint import read_trainer
-from gaitway.training.recipe import resolve
+from gaitway.training.recipe import Recipe, resolve
 from gaitway.training.session import modalities_of
 from tests.conftest import MakeStore
 from tests.training.tiny import tiny_recipe, tiny_session, tiny_store, tiny_values
@@ -48,6 +48,12 @@ def test_frames_of_another_size_are_refused(make_store: MakeStore, tmp_path: Pat
     store = make_store(shape=(32, 24), dataset="casia-b")
     with pytest.raises(ValueError, match=r"silhouettes of 16 × 16, .* holds 32 × 24; .*data.frame_shape=\[32, 24\]"):
         tiny_session(store, tiny_recipe(tmp_path))
+
+
+def test_frames_that_are_cut_already_are_said_to_be(make_store: MakeStore, tmp_path: Path) -> None:
+    store, recipe = make_store(shape=(16, 12), dataset="casia-b"), tiny_recipe(tmp_path)
+    with pytest.raises(ValueError, match=r"of 16 × 16, .* holds 16 × 12; .* cut already, so that it takes Scale in pl"):
+        tiny_session(store, recipe)
 
 
 def test_the_same_seed_starts_from_the_same_weights(make_store: MakeStore, tmp_path: Path) -> None:
@@ -91,6 +97,39 @@ def test_start_from_a_checkpoint(make_store: MakeStore, tmp_path: Path) -> None:
         assert torch.equal(session.model.state_dict()[name], tensor)
 
 
+def gln_recipe(folder: Path, phase: int, **arguments: Any) -> Recipe:
+    values = tiny_values(folder)
+    size: dict[str, Any] = {"channels": [2, 2, 2], "lateral_dim": 4, "embedding_dim": 4, "compact_dim": 4}
+    values["model"] = {"name": "GLN", "compact": phase == 2, "bins": [4, 2, 1], **size, **arguments}
+    if phase == 2:
+        values["losses"]["softmax"] = {"name": "CrossEntropyLoss", "weight": 0.1}
+    return resolve(values)
+
+
+def test_a_second_phase_starts_from_the_first(make_store: MakeStore, tmp_path: Path) -> None:
+    """Only what the second phase adds may be missing, and only to start from, not to resume."""
+    store = tiny_store(make_store)
+    first = tiny_session(store, gln_recipe(tmp_path, 1))
+    checkpoint = first.save(tmp_path / "run")
+    second = tiny_session(store, gln_recipe(tmp_path, 2))
+    fresh = {name: tensor.clone() for name, tensor in second.model.state_dict().items() if name.startswith("compact.")}
+    assert second.start_from(checkpoint) == [f"{name} is missing" for name in fresh]
+    for name, tensor in second.model.state_dict().items():
+        assert torch.equal(tensor, fresh[name] if name in fresh else first.model.state_dict()[name])
+    batch = second.loader.batch(0)
+    total, figures = second.objective(batch.frames, batch.lengths, batch.labels)
+    second.fabric.backward(total)
+    assert second.updates.step()
+    assert "softmax/loss" in figures
+    with pytest.raises(ValueError, match="does not fit GLN: compact.bn.weight is missing"):
+        second.resume(checkpoint)
+    wider = tiny_session(store, gln_recipe(tmp_path, 2, embedding_dim=6))
+    with pytest.raises(ValueError, match=r"does not fit GLN: head.weight is \(21, 4, 4\), the model has \(21, 4, 6\)"):
+        wider.start_from(checkpoint)
+    with pytest.raises(ValueError, match="does not fit GLN: .*compact.bn.weight is left over"):
+        first.start_from(second.save(tmp_path / "second"))
+
+
 def test_resuming_needs_the_same_sequences(make_store: MakeStore, tmp_path: Path) -> None:
     recipe = tiny_recipe(tmp_path)
     checkpoint = tiny_session(tiny_store(make_store), recipe).save(tmp_path / "run")
@@ -108,3 +147,16 @@ def test_the_trainer_holds_what_resuming_needs(make_store: MakeStore, tmp_path: 
 
 def test_modalities_are_found_without_building_the_model(tmp_path: Path) -> None:
     assert modalities_of(tiny_recipe(tmp_path, baseline=True)) == ("silhouettes",)
+
+
+def test_a_protocol_that_cannot_work_is_an_error_before_training(make_store: MakeStore, tmp_path: Path) -> None:
+    """Only where the run evaluates while it trains."""
+    store, values = tiny_store(make_store), tiny_values(tmp_path)
+    values["evaluation"]["protocol"] = "grew"
+    tiny_session(store, resolve(values))  # it does not evaluate
+    values["training"]["evaluate_every"] = 4
+    with pytest.raises(ValueError, match="protocol grew gives no figures"):
+        tiny_session(store, resolve(values))
+    values["evaluation"]["protocol"] = "casia-e"
+    with pytest.raises(ValueError, match="no sequence is of the gallery"):
+        tiny_session(store, resolve(values))

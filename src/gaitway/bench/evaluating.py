@@ -76,7 +76,7 @@ def bench_evaluation(
     embeddings += 3 * torch.randn_like(embeddings)
     embedding_set = EmbeddingSet(embeddings, subjects, conditions, views)
     protocol = load_protocol(recipe.evaluation.protocol)
-    num_done, num_probes = 0, sum(len(probes.rows(conditions)) for probes in protocol.probes.values())
+    num_done, num_probes = 0, sum(map(len, protocol.select(subjects, conditions, views)[1].values()))
 
     def show(num: int) -> None:
         nonlocal num_done

@@ -168,4 +168,4 @@ class _Loading:
         """The frames of a step as a model gets them."""
         frames, counts = self.frames_from_pickles(step)
         generator = np.random.default_rng(step)
-        return {m: steps(frames[m], counts, steps.draw(len(counts), generator)) for m, steps in self.chains.items()}
+        return {m: steps(frames[m], counts, steps.draw(counts, generator)) for m, steps in self.chains.items()}

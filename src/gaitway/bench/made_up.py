@@ -24,7 +24,7 @@ def random_frames(recipe: Recipe, n: int, t: int, device: torch.device) -> list[
     for modality, steps in chains(recipe.build_evaluation_transforms(), modalities_of(recipe)).items():
         shape = (n * t, *recipe.data.frame_shape)
         stored = torch.randint(256, shape, dtype=torch.uint8) if modality == "silhouettes" else torch.randn(shape)
-        transformed = steps(stored.to(device), counts, steps.draw(n, generator))
+        transformed = steps(stored.to(device), counts, steps.draw(counts, generator))
         frames.append(torch.unflatten(transformed, 0, (n, t)))
     return frames
 

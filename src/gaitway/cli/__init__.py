@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data walkers": ("walkers", "render synthetic walkers into a store"),
     "train": ("train", "train a model by a recipe"),
     "evaluate": ("evaluate", "evaluate a run or a checkpoint by the protocols of its data set"),
+    "embed": ("embed", "write the embeddings of a store's sequences into a file"),
     "report": ("report", "write the HTML report of a run"),
     "profile": ("profile", "count a recipe's parameters and multiply-adds, time a sequence"),
     "bench": ("bench", "measure throughput, waiting for data and memory"),

@@ -3,9 +3,12 @@
 gaitway evaluate runs/casia-b-gaitset --data STORE
 gaitway evaluate runs/casia-b-gaitset/checkpoints/0040000 --data STORE --protocol casia-b --devices 2
 gaitway evaluate runs/first --data STORE --save-embeddings first.safetensors --baseline gei
+gaitway evaluate runs/grew-gaitbase --data STORE --submission grew.csv
+gaitway evaluate --check-submission grew.csv --data STORE
 
 Every sequence of the test subjects is embedded as a whole. The tables come on the terminal, JSON and CSV into --out,
-and a report for the browser into the run's folder.
+and a report for the browser into the run's folder. Where only a test server knows who the probes are (GREW, HID), the
+figures come from there: --submission writes the file that it takes.
 """
 
 from __future__ import annotations
@@ -16,21 +19,28 @@ from typing import TYPE_CHECKING
 from gaitway.cli.train import add_device_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
     from rich.console import Console
 
     from gaitway.data import Store
-    from gaitway.evaluation import EmbeddingSet, Result
+    from gaitway.data.partitions import Partition
+    from gaitway.evaluation import EmbeddingSet, Protocol, Result
+    from gaitway.training.recipe import Evaluation
 
 GEI = "gait energy image"
+ONLY_THE_SERVER = (
+    "only the test server knows who its probes are; --submission FILE writes the file that the server takes"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    parser.add_argument("model", metavar="RUN_OR_CHECKPOINT", help="a run (its latest checkpoint) or a checkpoint")
+    parser.add_argument(
+        "model", nargs="?", metavar="RUN_OR_CHECKPOINT", help="a run (its latest checkpoint) or a checkpoint"
+    )
     parser.add_argument("--data", required=True, metavar="STORE", help="a prepared data set, or the word walkers")
     parser.add_argument(
         "--protocol",
@@ -38,6 +48,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="a shipped protocol or a YAML file; may come several times (default: all of the store's data set)",
     )
+    parser.add_argument(
+        "--rerank",
+        nargs="?",
+        const="6,6,0.3",
+        metavar="K1,K2,LAMBDA",
+        help="re-rank every search by k-reciprocal neighbours (default: 6,6,0.3), or `no` (default: the recipe's)",
+    )
+    parser.add_argument(
+        "--submission", metavar="FILE", help="write the file that the data set's test server takes; must not exist"
+    )
+    parser.add_argument("--check-submission", metavar="FILE", help="only check such a file against the data set")
     parser.add_argument("--partition", metavar="P", help="says who the test subjects are (default: the recipe's)")
     parser.add_argument(
         "--out", metavar="DIR", help="folder for JSON and CSV (default: evaluation in the run's folder)"
@@ -61,24 +82,39 @@ def run(args: argparse.Namespace) -> int:
 
     from gaitway.cli.progress import progress_bar
     from gaitway.cli.report import write_run_report
+    from gaitway.cli.submission import check_file, only_file, write_file
     from gaitway.data import open_store
     from gaitway.data.partitions import load_partition
+    from gaitway.evaluation.submission import refuse_existing
     from gaitway.models import GaitEnergyImage
     from gaitway.training.checkpoint import find_checkpoint, load_model, read_config
     from gaitway.training.devices import create_fabric, device_kind, launched, precision_for, sigterm_interrupts
-    from gaitway.training.evaluating import embed_test_subjects, evaluate_embeddings
+    from gaitway.training.evaluating import (
+        check_protocol,
+        embed_test_subjects,
+        evaluate_embeddings,
+        sequences_to_embed,
+    )
     from gaitway.training.recipe import Evaluation
 
+    store = open_store(args.data)
+    if args.check_submission:
+        return check_file(Path(args.check_submission), store, args.protocol, args.partition)
+    if not args.model:
+        raise ValueError("name the run or checkpoint to evaluate")
+    if args.submission:
+        refuse_existing(Path(args.submission))
     checkpoint = find_checkpoint(args.model)
     config = read_config(checkpoint)
-    store = open_store(args.data)
     model = load_model(checkpoint)
-    _check_frames(config, store, cast("tuple[str, ...]", model.modalities)[0])
-    protocols = args.protocol or _protocols(config, store)
-    partition = load_partition(args.partition or _partition(config, store))
+    modalities = cast("tuple[str, ...]", model.modalities)
+    check_frames(config, store, modalities[0])
+    partition = load_partition(args.partition or partition_name(config, store))
     evaluation = Evaluation(**config["evaluation"])
     precision = precision_for(args.precision, evaluation.precision, device_kind(args.accelerator))
     evaluation = replace(evaluation, precision=precision, max_frames=args.max_frames or evaluation.max_frames)
+    if args.rerank:
+        evaluation = replace(evaluation, rerank=[] if args.rerank == "no" else _numbers(args.rerank))
     models = {"": model} | ({GEI: GaitEnergyImage()} if args.baseline else {})
     fabric = create_fabric(accelerator=args.accelerator, devices=args.devices, nodes=args.nodes)
     out = Path(args.out) if args.out else _run_of(checkpoint) / "evaluation"
@@ -86,6 +122,29 @@ def run(args: argparse.Namespace) -> int:
     console.print(f"{checkpoint} (recipe {config['recipe']}, step {config['step']:,}) on {store.path}", soft_wrap=True)
     if store.manifest.dataset != config["data"]["dataset"]:
         console.print(f"Note: trained on {config['data']['dataset']}, evaluated on {store.manifest.dataset}.")
+    chosen = _choose_protocols(args.protocol, config, store, partition, evaluation)
+    files = [protocol for protocol in chosen.values() if protocol.submission]
+
+    def can_be_done(protocol: Protocol) -> None:
+        rows = sequences_to_embed(store, partition, modalities, [protocol])
+        check_protocol(protocol, store, rows, submission=protocol.submission is not None)
+
+    required = set(args.protocol or [config["evaluation"]["protocol"]])
+    figures = {name: protocol for name, protocol in chosen.items() if not protocol.submission}
+    figures, notes = _possible(figures, required, can_be_done)
+    protocols = list(figures.values())
+    file_protocol = None
+    if args.submission:
+        file_protocol = only_file(files, store, named=bool(args.protocol))
+        can_be_done(file_protocol)
+    elif files and (args.protocol or not protocols):
+        raise ValueError(f"protocol {files[0].name} gives no figures: {ONLY_THE_SERVER}")
+    elif not protocols:
+        raise ValueError(" ".join(notes))
+    elif files:
+        notes.append(f"protocol {files[0].name}: {ONLY_THE_SERVER}{_from_the_server(config, files[0])}")
+    for note in notes:
+        console.print(f"Note: {note}", soft_wrap=True)
 
     found: dict[str, EmbeddingSet] = {}
     results: dict[str, list[Result]] = {}
@@ -98,13 +157,18 @@ def run(args: argparse.Namespace) -> int:
                     store,
                     partition,
                     evaluation,
+                    protocols=[*protocols, file_protocol] if file_protocol else protocols,
                     residency=args.residency,
                     progress=show,
                 )
             if not name and args.save_embeddings and fabric.is_global_zero:
                 found[name].save(args.save_embeddings)
             results[name] = evaluate_embeddings(fabric, found[name], protocols, distance=evaluation.distance)
-    if fabric.is_global_zero:
+        if file_protocol and fabric.is_global_zero:
+            path = Path(args.submission)
+            num_probes = write_file(path, found[""], file_protocol, evaluation.distance, fabric.device)
+            console.print(f"{path}: {num_probes:,} probes by protocol {file_protocol.name}, checked.", soft_wrap=True)
+    if fabric.is_global_zero and protocols:
         _show(console, results, config, store)
         circumstances = {
             "checkpoint": str(checkpoint),
@@ -112,7 +176,7 @@ def run(args: argparse.Namespace) -> int:
             "step": config["step"],
             "data": str(store.path),
             "partition": partition.name,
-            "protocols": protocols,
+            "protocols": list(figures),
             "comparisons": [name for name in results if name],
             "precision": precision,
             "max_frames": evaluation.max_frames,
@@ -133,7 +197,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_frames(config: Mapping[str, Any], store: Store, modality: str) -> None:
+def _numbers(text: str) -> tuple[float, ...]:
+    from dataclasses import astuple
+
+    from gaitway.evaluation import ReRanking
+
+    return astuple(ReRanking.parse(text))
+
+
+def check_frames(config: Mapping[str, Any], store: Store, modality: str) -> None:
+    """Make sure that a store's frames have the size of those that a model was trained on."""
     wanted, found = tuple(config["data"]["frame_shape"]), store.frame_format(modality).shape
     if wanted != found:
         raise ValueError(
@@ -142,19 +215,46 @@ def _check_frames(config: Mapping[str, Any], store: Store, modality: str) -> Non
         )
 
 
-def _protocols(config: Mapping[str, Any], store: Store) -> list[str]:
-    """The protocols of the store's data set, that of the recipe first."""
+def _choose_protocols(
+    named: Sequence[str] | None, config: Mapping[str, Any], store: Store, partition: Partition, evaluation: Evaluation
+) -> dict[str, Protocol]:
+    """The protocols in question, by the names or files that were given for them.
+
+    Without names these are the protocols of the store's data set, the recipe's first.
+    """
     from gaitway.evaluation import list_protocols
+    from gaitway.training.evaluating import load_protocols
 
-    known = list_protocols(store.manifest.dataset)
-    if store.manifest.dataset == config["data"]["dataset"]:
-        return list(dict.fromkeys([str(config["evaluation"]["protocol"]), *known]))
-    if not known:
-        raise ValueError(f"no protocol of {store.manifest.dataset} ships with Gaitway; name one by --protocol")
-    return known
+    dataset = store.manifest.dataset
+    own = [str(config["evaluation"]["protocol"])] if dataset == config["data"]["dataset"] else []
+    names = list(dict.fromkeys(named or [*own, *list_protocols(dataset)]))
+    if not names:
+        raise ValueError(f"no protocol of {dataset} ships with Gaitway; name one by --protocol")
+    return dict(zip(names, load_protocols(names, partition, evaluation.rerank), strict=True))
 
 
-def _partition(config: Mapping[str, Any], store: Store) -> str:
+def _possible(
+    protocols: Mapping[str, Protocol], required: Collection[str], can_be_done: Callable[[Protocol], None]
+) -> tuple[dict[str, Protocol], list[str]]:
+    """The protocols that the store has everything for, and why the others are left out.
+
+    Raises:
+        ValueError: when one of the required ones can't be carried out.
+    """
+    possible: dict[str, Protocol] = {}
+    reasons: list[str] = []
+    for name, protocol in protocols.items():
+        try:
+            can_be_done(protocol)
+            possible[name] = protocol
+        except ValueError as error:
+            if name in required:
+                raise
+            reasons.append(f"left out: {error}.")
+    return possible, reasons
+
+
+def partition_name(config: Mapping[str, Any], store: Store) -> str:
     """The recipe's partition, or that of the store's data set where it is another one."""
     same = store.manifest.dataset == config["data"]["dataset"]
     return str(config["data"]["partition"]) if same else store.manifest.dataset
@@ -167,13 +267,25 @@ def _run_of(checkpoint: Path) -> Path:
     return checkpoint.parent.parent if checkpoint.parent.name == CHECKPOINTS else checkpoint
 
 
+def _from_the_server(config: Mapping[str, Any], protocol: Protocol) -> str:
+    """What is published by a protocol that gives no figures here."""
+    from gaitway.training.evaluating import published_figures
+
+    figures = published_figures(config, protocol.name).get("rank-1", {})
+    if protocol.dataset != config["data"]["dataset"] or not figures:
+        return ""
+    values = ", ".join(f"{value:g} %" for value in figures.values())
+    return f". Published by it: rank-1 {values}, with which no figure below can be compared"
+
+
 def _show(console: Console, results: Mapping[str, Sequence[Result]], config: Mapping[str, Any], store: Store) -> None:
     from gaitway.cli.result_table import result_table
+    from gaitway.training.evaluating import published_figures
 
     own, *others = results.items()
+    same = store.manifest.dataset == config["data"]["dataset"]
     for i, result in enumerate(own[1]):
-        as_published = result.protocol == config["evaluation"]["protocol"] and result.dataset == store.manifest.dataset
-        published = config.get("published") if as_published else None
+        published = published_figures(config, result.protocol) if same else {}
         console.print(result_table(result, published=published, others={name: found[i] for name, found in others}))
         console.print(result.measures, style="dim")
         for note in result.notes():

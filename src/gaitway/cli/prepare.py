@@ -1,9 +1,11 @@
 """Turn a data set as distributed into a store, which everything else reads.
 
 gaitway prepare casia-b DatasetB-silhouettes.zip stores/casia-b
+gaitway prepare grew GREW stores/grew
 gaitway prepare opengait CASIA-B-pkl stores/casia-b --dataset casia-b
 
-An interrupted run goes on where it was when the same command is run again.
+`gaitway prepare KIND --help` says what RAW is. An interrupted run goes on where it was when the same command is run
+again.
 """
 
 from __future__ import annotations
@@ -18,14 +20,59 @@ if TYPE_CHECKING:
 MOST_LISTED = 20  # damaged files on the terminal; all are in left_out.csv
 FEW_FRAMES = 5  # sequences below are kept, as published, and counted
 
+ARCHIVES = """An archive (tar, tar.gz, zip) counts as a folder of its name and is read without unpacking it to disk,
+also an archive of archives; RAW may be such a file, a folder of them, or the unpacked tree. 7z and locked archives must
+be unpacked first."""
+
 CASIA_B = """Align the silhouettes of CASIA-B, a PNG per frame, as OpenGait does: crop the rows of the person,
 scale to a common height, put the middle of the mass into the middle column. RAW is the folder of
 `001/bg-01/000/*.png`, a folder of archives (001.tar.gz, …; also zip), or one archive of such archives as it was
-downloaded; archives are read without unpacking them to disk. Other data sets in this layout can be prepared too:
-name them with --dataset.
+downloaded. Other data sets in this layout can be prepared too: name them with --dataset.
 
 gaitway prepare casia-b DatasetB-silhouettes.zip stores/casia-b
 gaitway prepare casia-b GaitDatasetB-silh stores/casia-b-128 --size 128 --compact"""
+
+CASIA_E = """Scale the cropped silhouettes of CASIA-E, a JPEG per frame; sequences of 5 frames or fewer are left out.
+RAW is the folder of the zip files train001-500, val501-614 and test615-1014, or of the tree
+`forTrain/001/H/scene1/bg/000/1/*.jpg`.
+
+gaitway prepare casia-e CASIA-E stores/casia-e"""
+
+CCPG = """Align the silhouettes of CCPG, the PNG beside each picture, by CCPG's own rule (scaled by area). RAW is the
+folder of `000/U0_D0_BG/01_0/*.png`.
+
+gaitway prepare ccpg CCPG stores/ccpg"""
+
+GAIT3D = """Align the silhouettes of Gait3D as those of CASIA-B. RAW is the folder 2D_Silhouettes, or that above it,
+with `0000/camid0_videoid2/seq0/*.png`. GaitBase and later models take 64×64 pixels, some others 128×128.
+
+gaitway prepare gait3d Gait3D/2D_Silhouettes stores/gait3d
+gaitway prepare gait3d Gait3D/2D_Silhouettes stores/gait3d-128 --size 128"""
+
+GREW = """Take over the silhouettes of GREW, which are aligned at 64×64 pixels already, and rearrange them: train/00001
+becomes 00001train-00, a subject's gallery videos become 01 and 02 by name, probes probe-03. RAW is the folder of
+`train/`, `test/gallery/` and `test/probe/`, as folders or archives, or a tree that OpenGait's script has rearranged.
+
+gaitway prepare grew GREW stores/grew
+gaitway prepare grew GREW stores/grew-large --distractors"""
+
+HID = """Take over the silhouettes of the HID competitions, which are aligned at 128×128 pixels already. RAW is the
+folder of `<subject>/<sequence>/*.png` and `probe/<sequence>/*.png`. Say which year by --dataset: hid2022, or hid2023
+for 2023 and later.
+
+gaitway prepare hid HID2022 stores/hid2022
+gaitway prepare hid HID2023 stores/hid2023 --dataset hid2023"""
+
+OUMVLP = """Align the silhouettes of OUMVLP as those of CASIA-B, and rearrange them by subject, sequence and view. RAW
+is the folder of `Silhouette_000-00/00001/*.png` and its 27 neighbours, or of `00001/00/000/*.png`. Unpack the locked 7z
+files first: `7z x 'Silhouette_*.7z' -p<password>`.
+
+gaitway prepare oumvlp OUMVLP stores/oumvlp"""
+
+SUSTECH1K = """Take the aligned silhouettes of SUSTech1K, scaled. RAW is the folder of `0000/00-nm/000/06*.pkl`; the
+other 15 pickles of a sequence are not read, and no pickle is executed.
+
+gaitway prepare sustech1k SUSTech1K-Released-pkl stores/sustech1k"""
 
 OPENGAIT = """Read a data set that was processed for OpenGait: a tree `<id>/<type>/<view>/*.pkl` of pickled silhouettes
 (frames, height, width) or poses (frames, joints, 3). Pickles are read without executing them: only arrays of numbers
@@ -33,6 +80,17 @@ are accepted. Where a folder holds several files, --data-in-use says which to ta
 
 gaitway prepare opengait CASIA-B-pkl stores/casia-b --dataset casia-b --compact
 gaitway prepare opengait CCPG-pkl stores/ccpg --dataset ccpg --data-in-use true false false false"""
+
+KINDS = {  # command -> name of the data set, in a line, in a paragraph, sizes
+    "casia-b": ("casia-b", "CASIA-B (PNG per frame)", CASIA_B, (64, 128)),
+    "casia-e": ("casia-e", "CASIA-E (JPEG per frame)", CASIA_E, (64, 128)),
+    "ccpg": ("ccpg", "CCPG (PNG beside each picture)", CCPG, (64, 128)),
+    "gait3d": ("gait3d", "Gait3D (PNG per frame)", GAIT3D, (64, 128)),
+    "grew": ("grew", "GREW (PNG per frame, to be rearranged)", GREW, ()),
+    "hid": ("hid2022", "HID 2022 and later (PNG per frame)", HID, ()),
+    "oumvlp": ("oumvlp", "OUMVLP (PNG per frame, to be rearranged)", OUMVLP, (64, 128)),
+    "sustech1k": ("sustech1k", "SUSTech1K (aligned silhouettes in pickles)", SUSTECH1K, (64, 128)),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,14 +119,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         return command
 
-    casia_b = add("casia-b", "CASIA-B as distributed (PNG per frame)", CASIA_B)
-    casia_b.add_argument("--dataset", default="casia-b", help="name of the data set (default: casia-b)")
-    casia_b.add_argument(
-        "--size", type=int, choices=(64, 128), default=64, help="height and width of a silhouette (default: 64)"
-    )
-    casia_b.add_argument(
-        "--processes", type=_positive, metavar="N", help="number of worker processes (default: one per core)"
-    )
+    for kind, (dataset, summary, description, sizes) in KINDS.items():
+        command = add(kind, f"{summary}, as distributed", f"{description}\n\n{ARCHIVES}")
+        command.add_argument("--dataset", default=dataset, help=f"name of the data set (default: {dataset})")
+        if sizes:
+            command.add_argument(
+                "--size",
+                type=int,
+                choices=sizes,
+                default=sizes[0],
+                help=f"height and width of a silhouette (default: {sizes[0]})",
+            )
+        command.add_argument(
+            "--processes", type=_positive, metavar="N", help="number of worker processes (default: one per core)"
+        )
+        if kind == "grew":
+            command.add_argument(
+                "--distractors", action="store_true", help="also take the distractors, as sequences of subject 99999"
+            )
 
     opengait = add("opengait", "a data set processed for OpenGait (pickles)", OPENGAIT)
     opengait.add_argument(
@@ -88,17 +156,20 @@ def run(args: argparse.Namespace) -> int:
 
     from gaitway.cli.progress import progress_bar
 
-    is_casia_b = args.kind == "casia-b"
+    is_tree = args.kind == "opengait"
     try:
-        with progress_bar(f"Preparing {args.dataset}", "sequences or archives" if is_casia_b else "sequences") as show:
-            if is_casia_b:
-                from gaitway.data.datasets.casia_b import prepare_casia_b
+        with progress_bar(f"Preparing {args.dataset}", "sequences" if is_tree else "sequences or archives") as show:
+            if not is_tree:
+                from gaitway.data.datasets.distributed import DISTRIBUTED
+                from gaitway.data.datasets.grew import grew
+                from gaitway.data.datasets.silhouettes import prepare_silhouettes
 
-                store = prepare_casia_b(
+                store = prepare_silhouettes(
+                    grew(distractors=args.distractors) if args.kind == "grew" else DISTRIBUTED[args.kind],
                     args.raw,
                     args.out,
                     dataset=args.dataset,
-                    size=args.size,
+                    size=getattr(args, "size", None),
                     compact=args.compact,
                     num_processes=args.processes,
                     skip_bad=args.skip_bad,

@@ -1,6 +1,8 @@
 """List, show and copy the recipes that ship with Gaitway.
 
 gaitway recipes ls
+gaitway recipes ls gait3d
+gaitway recipes ls deepgaitv2
 gaitway recipes show casia-b/gaitset
 gaitway recipes copy casia-b/gaitset my-recipe.yaml
 """
@@ -8,12 +10,19 @@ gaitway recipes copy casia-b/gaitset my-recipe.yaml
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gaitway.training.recipe import Recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     actions = parser.add_subparsers(dest="action", required=True)
-    actions.add_parser("ls", help="list the recipes with their data set, model and published result")
+    ls = actions.add_parser("ls", help="list the recipes with their data set, model and published result")
+    ls.add_argument(
+        "words", nargs="*", metavar="WORD", help="only recipes with this in the name, data set or model, such as gait3d"
+    )
     show = actions.add_parser("show", help="print a recipe, complete with all defaults")
     show.add_argument("recipe", help="a shipped recipe or a YAML file")
     copy = actions.add_parser("copy", help="copy a recipe to a file, to change it")
@@ -32,22 +41,54 @@ def _list(args: argparse.Namespace) -> int:
 
     from gaitway.training.recipe import list_recipes, load_recipe
 
-    table = Table("recipe", "model", "data set", "steps", "published rank-1", "published size", box=None)
-    for name in list_recipes():
-        recipe = load_recipe(name)
+    recipes = {name: load_recipe(name) for name in list_recipes()}
+    chosen = {name: recipe for name, recipe in recipes.items() if all(_has(name, recipe, word) for word in args.words)}
+    if not chosen:
+        datasets = ", ".join(sorted({recipe.data.dataset for recipe in recipes.values()}))
+        models = ", ".join(sorted({recipe.model.name for recipe in recipes.values()}))
+        raise ValueError(f"no recipe for {' '.join(args.words)}; there are recipes for {datasets}, of {models}")
+    table = Table(box=None, pad_edge=False)
+    for title in ("recipe", "data set", "model"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("published rank-1")
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("published")
+    for name, recipe in chosen.items():
         published = recipe.published
-        figures = " / ".join(f"{figure:g}" for figure in published.rank1.values()) if published else ""
-        names = " / ".join(published.rank1) if published else ""
         table.add_row(
             name,
-            recipe.model.name,
             recipe.data.dataset,
-            f"{recipe.training.steps:,}",
-            f"{figures} ({names})" if figures else "–",
+            recipe.model.name,
+            _figures(published.rank1) if published else "–",
+            f"{_num_parameters(recipe) / 1e6:.2f}M",
             (published and published.parameters) or "–",
         )
     Console().print(table)
     return 0
+
+
+def _has(name: str, recipe: Recipe, word: str) -> bool:
+    return any(word.lower() in text.lower() for text in (name, recipe.data.dataset, recipe.model.name))
+
+
+def _figures(rank1: dict[str, float]) -> str:
+    """Rank-1 by condition, two or three to a line, without a name where all probes are one condition."""
+    if not rank1:
+        return "–"
+    figures = [f"{figure:.1f}" if name == "all" else f"{name} {figure:.1f}" for name, figure in rank1.items()]
+    per_line = 3 if len(figures) == 3 else 2  # the table stays within 100 columns
+    return ",\n".join(", ".join(figures[i : i + per_line]) for i in range(0, len(figures), per_line))
+
+
+def _num_parameters(recipe: Recipe) -> int:
+    """Of the model with the classes of the data set's own partition, as published counts have them."""
+    import torch
+
+    from gaitway.data.partitions import load_partition
+
+    with torch.device("meta"):  # shapes only
+        model = recipe.build_model(len(load_partition(recipe.data.partition).train))
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _show(args: argparse.Namespace) -> int:

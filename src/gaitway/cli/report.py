@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gaitway.data import Store
-    from gaitway.evaluation import EmbeddingSet, Protocol, Result
+    from gaitway.evaluation import EmbeddingSet, Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,13 +33,15 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from gaitway.data import open_store
-    from gaitway.evaluation import load_protocol
+    from gaitway.data.partitions import load_partition
     from gaitway.training.checkpoint import find_checkpoint, read_config
+    from gaitway.training.evaluating import load_protocols
 
     folder = Path(args.run)
     evaluation = folder / "evaluation"
     circumstances = _read_circumstances(evaluation, folder)
-    protocols = [load_protocol(name) for name in circumstances["protocols"]]
+    partition = load_partition(circumstances["partition"])
+    protocols = [protocol.name for protocol in load_protocols(circumstances["protocols"], partition)]
     checkpoint = find_checkpoint(circumstances["checkpoint"])
     config = read_config(checkpoint)
     store = open_store(args.data) if args.data else None
@@ -88,8 +90,9 @@ def write_run_report(
     """
     import yaml
 
-    from gaitway.evaluation import load_protocol
+    from gaitway.data.partitions import load_partition
     from gaitway.report import FILE_NAME, Contents, write_report
+    from gaitway.training.evaluating import load_protocols, published_figures
     from gaitway.training.logging import read_metrics
     from gaitway.training.recipe import list_recipes, load_recipe
     from gaitway.training.run import RECIPE
@@ -97,8 +100,8 @@ def write_run_report(
     recipe = run / RECIPE
     text = recipe.read_text() if recipe.is_file() else yaml.safe_dump(dict(config), sort_keys=False)
     name, model = config["recipe"], config["model"]["name"]
-    protocol = load_protocol(circumstances["protocols"][0])
-    as_published = protocol.name == config["evaluation"]["protocol"] and "published" in config
+    (protocol,) = load_protocols(circumstances["protocols"][:1], load_partition(circumstances["partition"]))
+    as_published = published_figures(config, protocol.name)
     contents = Contents(
         recipe_name=name,
         recipe_yaml=text,
@@ -130,10 +133,10 @@ def _read_circumstances(evaluation: Path, folder: Path) -> dict[str, Any]:
     return values
 
 
-def _read_result(folder: Path, protocol: Protocol) -> Result:
+def _read_result(folder: Path, protocol: str) -> Result:
     from gaitway.evaluation import Result
 
-    return Result.from_json((folder / f"{protocol.name.replace('/', '-')}.json").read_text())
+    return Result.from_json((folder / f"{protocol.replace('/', '-')}.json").read_text())
 
 
 def _embed(checkpoint: Path, config: Mapping[str, Any], circumstances: Mapping[str, Any], store: Store) -> EmbeddingSet:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from rich import box
 from rich.table import Table
@@ -12,16 +11,19 @@ from gaitway.evaluation import Result
 
 
 def result_table(
-    result: Result, *, published: Mapping[str, Any] | None = None, others: Mapping[str, Result] | None = None
+    result: Result,
+    *,
+    published: Mapping[str, Mapping[str, float]] | None = None,
+    others: Mapping[str, Result] | None = None,
 ) -> Table:
     """A column per probe set, a row per figure in percent, with what it compares to below it.
 
     Args:
         result: What to show.
-        published: A recipe's published figures by probe set.
+        published: A recipe's published figures, by figure and probe set.
         others: Results of other methods by the same protocol, by the method's name.
     """
-    title = f"protocol {result.protocol}, {result.distance} distance, %"
+    title = f"protocol {result.protocol}, {result.how}, %"
     table = Table(
         title=title,
         title_justify="left",
@@ -34,8 +36,8 @@ def result_table(
     sets = result.sets.values()
     for figure in next(iter(sets)).figures:
         table.add_row(figure, *(percent(found.figures[figure].published) for found in sets), style="bold")
-        if figure == "rank-1" and published and published.get("rank1"):
-            table.add_row("  published", *(percent(published["rank1"].get(name)) for name in result.sets))
+        if published and figure in published:
+            table.add_row("  published", *(percent(published[figure].get(name)) for name in result.sets))
         for method, other in (others or {}).items():
             table.add_row(f"  {method}", *(percent(other.sets[name].figures[figure].published) for name in result.sets))
         if figure == "rank-1":

@@ -149,6 +149,11 @@ def _recipe(args: argparse.Namespace) -> tuple[str, Recipe]:
     if not args.recipe or "=" in args.recipe:
         raise ValueError("name a recipe (`gaitway recipes ls` lists them), or a run to go on with by --resume RUN")
     recipe = load_recipe(args.recipe, args.overrides)
+    if recipe.training.starts_from and not args.init:
+        raise ValueError(
+            f"{args.recipe} starts from the weights of {recipe.training.starts_from}; train that first, then give its "
+            "run or checkpoint here: --init RUN --init-partial"
+        )
     if Path(recipe.data.partition).is_file():  # the run may be resumed and evaluated from elsewhere
         recipe = replace(recipe, data=replace(recipe.data, partition=str(Path(recipe.data.partition).resolve())))
     return args.recipe, recipe

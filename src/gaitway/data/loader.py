@@ -94,7 +94,7 @@ class TrainLoader:
         chosen = self.sampler(self.groups, generator)
         positions, counts = self.frame_sampling(self._lengths[chosen], generator)
         draws = {
-            modality: transforms.draw(len(chosen), generator, rank=self.rank, world_size=self.world_size)
+            modality: transforms.draw(counts, generator, rank=self.rank, world_size=self.world_size)
             for modality, transforms in self._assembly.chains.items()
         }
         mine = np.repeat(np.arange(len(chosen)) % self.world_size == self.rank, counts)
@@ -144,7 +144,7 @@ def evaluation_batches(
     assembly = _Assembly(store, rows, transforms, modalities, device, residency)
     unused = np.random.default_rng(0)
     for transform in chain.from_iterable(steps.transforms for steps in assembly.chains.values()):
-        if transform.draw(1, unused):
+        if transform.draw(np.ones(1, np.int64), unused):
             raise ValueError(
                 f"{type(transform).__name__} is random; leave it out of the evaluation's transforms, "
                 "or the figures would change from run to run"
@@ -155,7 +155,7 @@ def evaluation_batches(
 
     def batch(of_rows: Ints) -> Batch:
         positions, counts = sampling(assembly.lengths_of(of_rows), unused)
-        draws = {modality: steps.draw(len(of_rows), unused) for modality, steps in assembly.chains.items()}
+        draws = {modality: steps.draw(counts, unused) for modality, steps in assembly.chains.items()}
         return assembly.batch(of_rows, positions, counts, draws)
 
     parts = np.array_split(share_of(longest_first, rank, world_size), max(num_batches, 1))

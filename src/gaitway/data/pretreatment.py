@@ -1,7 +1,8 @@
 """From one raw silhouette frame to the aligned square silhouette that models are trained on.
 
 The rule is that of ShiqiYu/OpenGait's preparation of CASIA-B, OUMVLP, Gait3D and others: crop the rows of the person,
-scale to a common height, put the middle of the mass into the middle column.
+scale to a common height, put the middle of the mass into the middle column. Data sets that come cropped have rules of
+their own.
 """
 
 from enum import StrEnum
@@ -38,6 +39,41 @@ def align_silhouette(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8] |
     Raises:
         ValueError: the frame isn't a two-dimensional uint8 array, or `size` isn't a positive even number.
     """
+    _check(frame, size)
+    if int(frame.sum(dtype=np.int64)) <= MINIMUM_SUM:
+        return DropReason.NO_DATA
+    return _align(frame, size, interpolation=cv2.INTER_CUBIC, first_center=1)
+
+
+def align_ccpg(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8] | DropReason:
+    """Likewise by CCPG's own script: scaled by area, however few pixels the person has, and wherever the mass is.
+
+    Arguments, result and errors are those of `align_silhouette`; published code fails on an empty frame.
+    """
+    _check(frame, size)
+    if not frame.any():
+        return DropReason.NO_DATA
+    return _align(frame, size, interpolation=cv2.INTER_AREA, first_center=0)
+
+
+def scale_cubic(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Scale a frame that is aligned already to `(size, size)` (SUSTech1K)."""
+    return np.asarray(cv2.resize(frame, (size, size), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+def scale_other_heights(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Scale a frame whose height isn't `size` to `(size, size)`, bilinear (CASIA-E)."""
+    if frame.shape[0] == size:
+        return frame
+    return np.asarray(cv2.resize(frame, (size, size), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def unchanged(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The frame as it is, also an empty one (GREW, HID)."""
+    return frame
+
+
+def _check(frame: NDArray[np.uint8], size: int) -> None:
     if frame.ndim != 2 or frame.dtype != np.uint8:
         raise ValueError(
             f"Found a frame of shape {frame.shape} and type {frame.dtype}, expected a grey frame (h, w) of uint8. "
@@ -45,9 +81,12 @@ def align_silhouette(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8] |
         )
     if size <= 0 or size % 2:
         raise ValueError(f"Found size {size}, expected a positive even number. Use 64 or 128.")
-    if int(frame.sum(dtype=np.int64)) <= MINIMUM_SUM:
-        return DropReason.NO_DATA
 
+
+def _align(
+    frame: NDArray[np.uint8], size: int, *, interpolation: int, first_center: int
+) -> NDArray[np.uint8] | DropReason:
+    """Crop, scale and centre a frame that is not empty; half of the mass ends at `first_center` or right of it."""
     rows = np.flatnonzero(frame.any(axis=1))
     frame = frame[rows[0] : rows[-1] + 1]
 
@@ -55,11 +94,11 @@ def align_silhouette(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8] |
     new_width = int(size * (width / height))
     if new_width == 0:
         return DropReason.NO_WIDTH
-    scaled = cv2.resize(frame, (new_width, size), interpolation=cv2.INTER_CUBIC)
+    scaled = cv2.resize(frame, (new_width, size), interpolation=interpolation)
 
     mass = scaled.sum(axis=0, dtype=np.int64).cumsum()
     center = int(np.searchsorted(2 * mass, mass[-1], side="right"))  # the first column beyond half of the mass
-    if center in (0, new_width):
+    if not first_center <= center < new_width:
         return DropReason.NO_CENTER
 
     left, right = center - size // 2, center + size // 2

@@ -1,12 +1,12 @@
 """One evaluator for all protocols: embeddings and a protocol in, figures out.
 
 The distances from all probes to the whole gallery are computed once, in blocks of probes, and each block is reduced at
-once to a few numbers per probe and gallery group. Memory does not grow with probes × gallery.
+once to a few numbers per probe and gallery group. Memory does not grow with probes × gallery, re-ranked or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from gaitway.evaluation.design import Bools, Design, Ints, apply_protocol, some
+from gaitway.evaluation.design import Design, apply_protocol, some
 from gaitway.evaluation.distance import PROBES_PER_BLOCK, distance_to
 from gaitway.evaluation.embeddings import EmbeddingSet, Progress
-from gaitway.evaluation.protocol import Protocol
+from gaitway.evaluation.protocol import Bools, Ints, Protocol
 from gaitway.evaluation.ranking import DistanceCounts, rank
+from gaitway.evaluation.re_ranking import ReRankedDistance, ReRanking
 from gaitway.evaluation.result import Figure, Result, SetResult
 
 CMC_LENGTH = 50
@@ -47,21 +48,28 @@ def evaluate(
         ValueError: when embeddings are not finite, or when the protocol's figures would be undefined or wrong for
             these sequences (see `apply_protocol`).
     """
-    design = apply_protocol(protocol, embeddings.subjects, embeddings.conditions, embeddings.views)
-    _check_finite(embeddings)
-    searches = _search(embeddings.embeddings, design, protocol, distance, device, progress)
+    designs = apply_protocol(protocol, embeddings.subjects, embeddings.conditions, embeddings.views)
+    check_finite(embeddings)
+    sets: dict[str, SetResult] = {}
+    for design in designs:
+        searches = _search(embeddings.embeddings, design, protocol, distance, device, progress)
+        sets |= {name: _summarise(name, searches, design, protocol) for name in design.sets}
+    gallery = np.unique(np.concatenate([design.gallery for design in designs]))
+    used = np.union1d(gallery, np.concatenate([design.probes for design in designs]))
+    first = designs[0]
     return Result(
         protocol=protocol.name,
         measures=protocol.measures,
         dataset=protocol.dataset,
         distance=distance,
-        num_gallery=len(design.gallery),
-        num_subjects=len(np.unique(design.subjects[design.gallery])),
-        num_missing=design.missing_gallery,
-        num_unused=len(embeddings) - len(np.union1d(design.probes, design.gallery)),
-        probe_groups=design.probe_groups,
-        gallery_groups=design.gallery_groups,
-        sets={name: _summarise(name, searches, design, protocol) for name in design.sets},
+        rerank="" if protocol.rerank is None else str(protocol.rerank),
+        num_gallery=len(gallery),
+        num_subjects=len(np.unique(first.subjects[gallery])),
+        num_missing=first.missing_gallery,
+        num_unused=len(embeddings) - len(used),
+        probe_groups=first.probe_groups,
+        gallery_groups=first.gallery_groups,
+        sets={name: sets[name] for name in protocol.probes},
     )
 
 
@@ -91,10 +99,9 @@ def _search(
     def there(numbers: npt.NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(numbers).to(device)
 
-    to_gallery = distance_to(embeddings[design.gallery].to(device), distance)
     gallery_subjects, gallery_views = there(design.subjects[design.gallery]), there(design.views[design.gallery])
-    group_sizes = design.group_sizes.tolist()
-    shape = len(design.probes), len(group_sizes)
+    starts = np.cumsum([0, *design.group_sizes]).tolist()
+    shape = len(design.probes), len(design.group_sizes)
     searches = _Searches(
         first=np.empty(shape, np.int64),
         average_precision=np.empty(shape),
@@ -103,29 +110,66 @@ def _search(
         pairs={name: DistanceCounts(device) for name in design.sets},
     )
     member = {name: np.isin(np.arange(len(design.probes)), places) for name, places in design.sets.items()}
-    for start in range(0, len(design.probes), PROBES_PER_BLOCK):
-        block = slice(start, start + PROBES_PER_BLOCK)
-        rows = design.probes[block]
-        distances = to_gallery(embeddings[rows].to(device))  # (block, gallery)
-        matches = there(design.subjects[rows]).unsqueeze(1) == gallery_subjects
+    for places, columns, distances in _distances(embeddings, design, distance, protocol.rerank, device):
+        rows = design.probes[places]
+        of_columns = slice(starts[columns.start], starts[columns.stop])
+        matches = there(design.subjects[rows]).unsqueeze(1) == gallery_subjects[of_columns]
         valid = torch.ones_like(matches)
         if protocol.exclude:
-            same_view = there(design.views[rows]).unsqueeze(1) == gallery_views
+            same_view = there(design.views[rows]).unsqueeze(1) == gallery_views[of_columns]
             valid = ~(same_view & matches) if "subject" in protocol.exclude else ~same_view
         for name, counts in searches.pairs.items():
-            counted = valid & there(member[name][block]).unsqueeze(1)
+            counted = valid & there(member[name][places]).unsqueeze(1)
             counts.add(distances[counted], matches[counted])
-        groups = zip(*(torch.split(x, group_sizes, 1) for x in (distances, matches, valid)), strict=True)
-        for column, (group_distances, group_matches, group_valid) in enumerate(groups):
+        sizes = design.group_sizes[columns.start : columns.stop].tolist()
+        groups = zip(columns, *(torch.split(x, sizes, 1) for x in (distances, matches, valid)), strict=True)
+        for column, group_distances, group_matches, group_valid in groups:
             # a gallery of one view is ranked whole: its cell, not its pairs, is left out of the published mean
             ranking = rank(group_distances, group_matches, None if protocol.gallery_by else group_valid)
-            searches.first[block, column] = ranking.first.numpy(force=True)
-            searches.average_precision[block, column] = ranking.average_precision.numpy(force=True)
-            searches.inverse_negative_penalty[block, column] = ranking.inverse_negative_penalty.numpy(force=True)
-            searches.num_matches[block, column] = ranking.num_matches.numpy(force=True)
-        if progress is not None:
+            searches.first[places, column] = ranking.first.numpy(force=True)
+            searches.average_precision[places, column] = ranking.average_precision.numpy(force=True)
+            searches.inverse_negative_penalty[places, column] = ranking.inverse_negative_penalty.numpy(force=True)
+            searches.num_matches[places, column] = ranking.num_matches.numpy(force=True)
+        if progress is not None and columns.stop == len(design.group_sizes):
             progress(len(rows))
     return searches
+
+
+def _distances(
+    embeddings: Tensor, design: Design, distance: str, rerank: ReRanking | None, device: torch.device
+) -> Iterator[tuple[Ints, range, Tensor]]:
+    """Blocks of probes: their places `(b,)` in the design, gallery groups, and the distances `(b, their gallery)`.
+
+    Re-ranking takes each search for itself: the probes of one group, together with one group of the gallery.
+    """
+    if rerank is None:
+        to_gallery = distance_to(embeddings[design.gallery].to(device), distance)
+        for places in _in_blocks(np.arange(len(design.probes))):
+            yield places, range(len(design.group_sizes)), to_gallery(embeddings[design.probes[places]].to(device))
+        return
+    galleries = np.split(design.gallery, np.cumsum(design.group_sizes)[:-1])
+    for column, gallery in enumerate(galleries):
+        for group in range(len(design.probe_groups)):
+            of_group = np.flatnonzero(design.probe_group == group)
+            search = re_ranked(embeddings, design.probes[of_group], gallery, distance, rerank, device)
+            start = 0
+            for places in _in_blocks(of_group):
+                yield places, range(column, column + 1), search(slice(start, start := start + len(places)))
+
+
+def _in_blocks(places: Ints) -> list[Ints]:
+    return [places[start : start + PROBES_PER_BLOCK] for start in range(0, len(places), PROBES_PER_BLOCK)]
+
+
+def re_ranked(
+    embeddings: Tensor, probes: Ints, gallery: Ints, distance: str, settings: ReRanking, device: torch.device
+) -> ReRankedDistance:
+    """The re-ranked distances between the rows `probes` and `gallery` of embeddings."""
+    both = embeddings[np.concatenate((probes, gallery))].to(device)
+    to_both = distance_to(both, distance)
+    return ReRankedDistance(
+        lambda block: to_both(both[block]), num_probes=len(probes), num_sequences=len(both), settings=settings
+    )
 
 
 def _summarise(name: str, searches: _Searches, design: Design, protocol: Protocol) -> SetResult:
@@ -134,11 +178,6 @@ def _summarise(name: str, searches: _Searches, design: Design, protocol: Protoco
     group = design.probe_group[places]
     first, num_matches = searches.first[places], searches.num_matches[places]
     matched, counts = num_matches > 0, ~excluded[group]  # (probes, gallery groups)
-    if not (matched & counts).any():
-        raise ValueError(
-            f"protocol {protocol.name}: no probe of set {name} has a match among the sequences that it is compared "
-            "with; add gallery sequences of these subjects in other views"
-        )
     in_group = (np.arange(len(design.probe_groups))[:, None] == group).astype(np.float64)  # (probe groups, probes)
     num_probes = in_group.sum(1, keepdims=True)
     num_ranks = min(int(design.num_candidates[places].min()), max(CMC_LENGTH, *protocol.ranks))
@@ -153,6 +192,7 @@ def _summarise(name: str, searches: _Searches, design: Design, protocol: Protoco
     equal_error_rate = searches.pairs[name].equal_error_rate()
     return SetResult(
         num_probes=len(places),
+        num_gallery=len(design.gallery),
         num_missing=design.missing_probes[name],
         num_unmatched=int((~matched & counts).sum()),
         chance=_mean(chance, ~excluded),
@@ -184,7 +224,8 @@ def _mean(table: Floats, counted: Bools) -> float:
     return float((np.where(counted, table, 0).sum(1)[rows] / num_counted[rows]).mean())
 
 
-def _check_finite(embeddings: EmbeddingSet) -> None:
+def check_finite(embeddings: EmbeddingSet) -> None:
+    """Raise a ValueError that names the embeddings that are not finite."""
     norms = torch.linalg.vector_norm(embeddings.embeddings, dim=(1, 2))
     bad = torch.nonzero(~torch.isfinite(norms)).squeeze(1).tolist()
     if bad:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MEANS = ("published", "unrounded", "including_identical", "identical_only")
-HEADER = ("protocol", "distance", "set", "num_probes", "num_gallery", "figure", *MEANS)
+HEADER = ("protocol", "distance", "rerank", "set", "num_probes", "num_gallery", "figure", *MEANS)
 """Columns of `Result.rows` and of the CSV file."""
 
 Cell = str | int | float | None
@@ -65,7 +65,9 @@ class SetResult:
 
     Args:
         num_probes: Sequences of the set that were compared.
-        num_missing: Sequences that the complete design (subjects × conditions × views) has and the data set lacks.
+        num_gallery: Sequences of the set's gallery.
+        num_missing: Sequences that the protocol expects (subjects × conditions × views, or a list) and the data set
+            lacks.
         num_unmatched: Searches (a probe in one gallery group) whose gallery does not hold the probe's subject. Each
             counts as a miss in the rank figures, as published, and is left out of mAP and mINP.
         chance: Rank-1 of guessing.
@@ -76,6 +78,7 @@ class SetResult:
     """
 
     num_probes: int
+    num_gallery: int
     num_missing: int
     num_unmatched: int
     chance: float
@@ -99,9 +102,11 @@ class Result:
         measures: One sentence: what the protocol measures.
         dataset: The protocol's data set.
         distance: `euclidean` or `cosine`.
-        num_gallery: Sequences of the gallery.
+        rerank: The settings of re-ranking in words; empty without re-ranking. Figures with and without it are not to be
+            compared.
+        num_gallery: Sequences of the gallery, of all sets together where each has its own.
         num_subjects: Subjects of the gallery.
-        num_missing: Gallery sequences that the complete design has and the data set lacks.
+        num_missing: Gallery sequences that the protocol expects and the data set lacks.
         num_unused: Sequences that the protocol uses neither as probe nor in the gallery.
         probe_groups: Names of the table rows: probe views.
         gallery_groups: Names of the table columns: gallery views, or `all` for one gallery of all views.
@@ -112,6 +117,7 @@ class Result:
     measures: str
     dataset: str
     distance: str
+    rerank: str
     num_gallery: int
     num_subjects: int
     num_missing: int
@@ -119,6 +125,11 @@ class Result:
     probe_groups: tuple[str, ...]
     gallery_groups: tuple[str, ...]
     sets: Mapping[str, SetResult]
+
+    @property
+    def how(self) -> str:
+        """How sequences were compared, in words."""
+        return f"{self.distance} distance" + (f" re-ranked with {self.rerank}" if self.rerank else "")
 
     def figures(self) -> dict[str, float]:
         """The published figures as one flat table: `NM/rank-1`, ..., `NM/mAP`, `NM/mINP`, `NM/EER`, `BG/rank-1`, ..."""
@@ -132,7 +143,7 @@ class Result:
         missing = self.num_missing + sum(s.num_missing for s in self.sets.values())
         if missing:
             found = self.num_gallery + sum(s.num_probes for s in self.sets.values())
-            notes.append(f"{missing} of the {found + missing} sequences of the complete design are missing.")
+            notes.append(f"{missing} of the {found + missing} sequences that the protocol expects are missing.")
         for name, s in self.sets.items():
             if s.num_unmatched:
                 notes.append(
@@ -148,9 +159,10 @@ class Result:
             same: dict[str, Cell] = {
                 "protocol": self.protocol,
                 "distance": self.distance,
+                "rerank": self.rerank,
                 "set": name,
                 "num_probes": s.num_probes,
-                "num_gallery": self.num_gallery,
+                "num_gallery": s.num_gallery,
             }
             for key, figure in s.figures.items():
                 means = {mean: getattr(figure, mean) for mean in MEANS}

@@ -39,10 +39,13 @@ def join_parts(state: Mapping[str, Tensor], *, prefix: str, num_parts: int) -> S
     return joined
 
 
-def part_to_channel_major(state: Mapping[str, Tensor], *, prefix: str, num_parts: int) -> State:
-    """Turn the batch norm of a neck from part-major into our order."""
-    names = [f"{prefix}bn.{field}" for field in FIELDS]
-    return {**state, **{name: state[name].reshape(num_parts, -1).T.flatten() for name in names}}
+def part_to_channel_major(
+    state: Mapping[str, Tensor], *, prefix: str, num_parts: int, after: str | None = None
+) -> State:
+    """Turn the batch norm of a neck, and the inputs of the weight `after`, from part-major into our order."""
+    names = [f"{prefix}bn.{field}" for field in FIELDS] + ([after] if after else [])
+    moved = {name: torch.unflatten(state[name], -1, (num_parts, -1)).transpose(-1, -2).flatten(-2) for name in names}
+    return {**state, **moved}
 
 
 def guess_order(state: Mapping[str, Tensor], *, prefix: str, linear: str | None) -> tuple[Order, str]:

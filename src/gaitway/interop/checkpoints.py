@@ -51,7 +51,7 @@ def import_model(
     arguments = dict(component)
     build = arguments.pop("name")
     if "num_classes" in inspect.signature(MODELS[build]).parameters:
-        arguments.setdefault("num_classes", in_file or 1)
+        arguments.setdefault("num_classes", in_file or num_subjects or 1)
     model = create_model(build, **arguments)
     name = type(model).__name__
     if name not in PUBLISHED_MODELS:
@@ -71,7 +71,7 @@ def import_model(
         raise ValueError(f"{file} is no checkpoint of this {name}: {what}. {error}") from error
     if class_note:
         statements.append(f"Mind: {class_note}. Embeddings are not affected.")
-    return ImportedModel(model.eval(), arguments.get("num_classes", 0), found.iteration, tuple(statements))
+    return ImportedModel(model.eval(), in_file or 0, found.iteration, tuple(statements))
 
 
 def load_published(
@@ -83,7 +83,7 @@ def load_published(
         model: Changed in place.
         state: By published names.
         names: Published names, or beginnings of them, → ours.
-        necks: The BN necks in the model.
+        necks: The BN necks in the model; those that this variant of it lacks are passed over.
         bn_order: How their channels are ordered in `state`.
 
     Returns:
@@ -94,9 +94,10 @@ def load_published(
     """
     renamed = {to_ours(name, names) or name: tensor for name, tensor in state.items()}
     expected = model.state_dict()
+    necks = [neck for neck in necks if f"{neck.prefix}classifier.weight" in expected]
+    num_parts = {neck: expected[neck.linear or f"{neck.prefix}classifier.weight"].shape[0] for neck in necks}
     for neck in necks:
-        num_parts = expected[f"{neck.prefix}classifier.weight"].shape[0]
-        renamed = join_parts(renamed, prefix=neck.prefix, num_parts=num_parts)
+        renamed = join_parts(renamed, prefix=neck.prefix, num_parts=num_parts[neck])
     _check(renamed, expected, names)
 
     statements = []
@@ -106,8 +107,7 @@ def load_published(
             order, why = guess_order(renamed, prefix=neck.prefix, linear=neck.linear)
             statements.append(f"Channels of the BN neck: {why}.")
         if order == "part-major":
-            num_parts = expected[f"{neck.prefix}classifier.weight"].shape[0]
-            renamed = part_to_channel_major(renamed, prefix=neck.prefix, num_parts=num_parts)
+            renamed = part_to_channel_major(renamed, prefix=neck.prefix, num_parts=num_parts[neck], after=neck.after)
     model.load_state_dict(renamed)
     return statements
 
@@ -142,9 +142,9 @@ def _difference(published: PublishedModel, name: str, found: Shapes, expected: S
             return f"it holds a {other}; give the recipe of that model"
     in_file, wanted = published.facts(found), published.facts(expected)
     different = [
-        f"{fact} {in_file[fact] or 'none'} in the file, {wanted[fact]} expected"
+        f"{fact} {in_file.get(fact) or 'none'} in the file, {wanted[fact]} expected"
         for fact in wanted
-        if in_file[fact] != wanted[fact]
+        if in_file.get(fact) != wanted[fact]
     ]
     return "; ".join(different) or "its tensors differ"
 

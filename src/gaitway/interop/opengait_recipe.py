@@ -137,7 +137,7 @@ def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
         raise ValueError(f"none of the losses {', '.join(effective.losses)} can be carried over")
     dataset = str(reading("data_cfg.dataset_name"))
     reading.note("to fill in", "", "data.frame_shape: the file does not say how large stored frames are; 64×64 assumed")
-    save_every = reading("trainer_cfg.save_iter")
+    evaluation = _evaluation(effective.evaluation, reading)
     recipe = {
         "description": f"{model['name']} on {dataset}, from {config.path.name}.",
         "model": model,
@@ -160,12 +160,11 @@ def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
             "sync_batch_norm": reading("trainer_cfg.sync_BN"),
             "frozen_batch_norm": reading("trainer_cfg.fix_BN"),
             "log_every": reading("trainer_cfg.log_iter"),
-            "save_every": save_every,
-            "evaluate_every": save_every if reading("trainer_cfg.with_test") else 0,
+            "save_every": reading("trainer_cfg.save_iter"),
+            "evaluate_every": _evaluate_every(evaluation["protocol"], reading),
         },
         "evaluation": {
-            "protocol": _protocol(effective.evaluation, reading),
-            "distance": {"euc": "euclidean", "cos": "cosine"}[effective.evaluation.arguments["metric"]],
+            **evaluation,
             "transforms": _transforms(effective.test_transforms, "evaluator_cfg.transform", reading),
             "precision": "fp16" if reading("evaluator_cfg.enable_float16") else "32",
             **_test_frames(effective.test_sampler, effective.test_frames, reading),
@@ -278,13 +277,18 @@ def _with_names(name: str, **published: str) -> Callable[[Mapping[str, Any]], Co
 TRANSFORMS: dict[str, Callable[[Mapping[str, Any]], Component]] = {
     "BaseSilCuttingTransform": _with_names("CutColumns", columns="cutting"),
     "BaseSilTransform": _with_names("Scale"),
+    "BaseParsingCuttingTransform": _with_names("CutParsing", columns="cutting"),
     "RandomHorizontalFlip": _with_names("RandomHorizontalFlip", p="prob"),
-    "RandomErasing": _with_names("RandomErasing", p="prob", min_area="sl", max_area="sh", min_aspect="r1"),
+    "RandomErasing": _with_names(
+        "RandomErasing", p="prob", min_area="sl", max_area="sh", min_aspect="r1", per_frame="per_frame"
+    ),
+    "RandomAffine": _with_names("RandomAffine", p="prob"),
+    "RandomPerspective": _with_names("RandomPerspective", p="prob"),
     "RandomRotate": _with_names("RandomRotate", p="prob", degree="degree"),
 }
 """Published transforms that Gaitway has."""
 
-WITHOUT_EFFECT: dict[str, Any] = {"divsor": 255, "disvor": 255, "per_frame": False, "img_shape": None, "img_w": 64}
+WITHOUT_EFFECT: dict[str, Any] = {"divsor": 255, "disvor": 255, "img_shape": None, "img_w": 64}
 """Arguments of theirs that Gaitway has no counterpart of, and the values at which none is needed."""
 
 
@@ -326,12 +330,56 @@ def _partition(reading: _Reading) -> str:
     return path
 
 
-def _protocol(evaluation: Part, reading: _Reading) -> str:
+OWN_PROTOCOLS = {
+    "GREW_submission": "grew",
+    "identification_GREW_submission": "grew",
+    "HID_submission": "hid",
+    "evaluate_HID": "hid",
+    "evaluate_Gait3D": "gait3d",
+    "evaluation_Gait3D": "gait3d",
+    "evaluate_CCPG": "ccpg",
+    "evaluate_FreeGait": "freegait",
+    "evaluate_CCGR_MINI": "ccgr-mini",
+}
+"""Published evaluation functions of one data set, and our protocols; the others go by the name of the data set."""
+
+REAL_SCENE = {"grew": "grew/local", "0001-1000": "hid2021", "0001-1000-test": "hid2021/test"}
+"""Data sets as `evaluate_real_scene` names them, and our protocols where they have other names."""
+
+FOR_A_SERVER = ("grew", "hid")
+"""Protocols that write a file for a test server and give no figures."""
+
+
+def _evaluation(evaluation: Part, reading: _Reading) -> Component:
+    """Protocol, distance and re-ranking."""
     reading.arguments("evaluator_cfg", evaluation)
     dataset = _dataset(str(reading("data_cfg.test_dataset_name")))
-    name = f"{dataset}/cross-view" if evaluation.arguments.get("cross_view_gallery") else dataset
-    reading.note("renamed", "evaluator_cfg.eval_func", f"{reading('evaluator_cfg.eval_func')} is the protocol {name!r}")
-    return name
+    function = str(reading("evaluator_cfg.eval_func"))
+    if function in ("evaluate_real_scene", "identification_real_scene"):
+        name = REAL_SCENE.get(dataset, dataset)
+    else:
+        name = OWN_PROTOCOLS.get(function, dataset)
+    if evaluation.arguments.get("cross_view_gallery"):
+        name += "/cross-view"
+    reading.note("renamed", "evaluator_cfg.eval_func", f"{function} is the protocol {name!r}")
+    found: Component = {
+        "protocol": name,
+        "distance": {"euc": "euclidean", "cos": "cosine"}[evaluation.arguments.get("metric", "euc")],
+    }
+    if name == "hid" and not evaluation.arguments.get("rerank", True):
+        found["rerank"] = []  # the protocol re-ranks, as published by default
+    return found
+
+
+def _evaluate_every(protocol: str, reading: _Reading) -> int:
+    save_every: int = reading("trainer_cfg.save_iter")
+    if not reading("trainer_cfg.with_test"):
+        return 0
+    if protocol in FOR_A_SERVER:
+        text = f"the protocol {protocol!r} gives no figures; `gaitway evaluate --submission FILE` writes its file"
+        reading.note("different here", "trainer_cfg.with_test", text)
+        return 0
+    return save_every
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -69,6 +69,7 @@ class TripletLoss(nn.Module):
 
 def _distances(x: Tensor) -> Tensor:
     """Euclidean distances `(p, n, n)` between rows of `(p, n, d)`, with gradient 0 at distance 0."""
+    x = x - x.detach().mean(1, keepdim=True)  # the same distances, of smaller numbers that cancel less
     squares = x.square().sum(2)  # (p, n)
     squared = squares[:, :, None] + squares[:, None, :] - 2 * torch.bmm(x, x.transpose(1, 2))
     same = torch.eye(x.shape[1], dtype=torch.bool, device=x.device) | (squared <= 0)  # keeps what is not a number

@@ -8,20 +8,53 @@ from typing import Any
 
 from torch import nn
 
-from gaitway.models.baseline import Baseline, baseline_casiab, baseline_oumvlp
+from gaitway.models.baseline import Baseline, baseline_casiab, baseline_oumvlp, gaitbase_hid
+from gaitway.models.deepgaitv2 import DeepGaitV2, deepgaitv2_casiab, deepgaitv2_gait3d
+from gaitway.models.dygait import DyGait, dygait_casiab, dygait_gait3d, dygait_grew, dygait_oumvlp
+from gaitway.models.gaitbase import GaitBase, gaitbase_casiab
+from gaitway.models.gaitgl import GaitGL, gaitgl_casiab, gaitgl_grew, gaitgl_grew_bnneck, gaitgl_oumvlp
+from gaitway.models.gaitpart import GaitPart, gaitpart_casiab, gaitpart_oumvlp
 from gaitway.models.gaitset import GaitSet, gaitset_casiab, gaitset_oumvlp
 from gaitway.models.gei import GaitEnergyImage
+from gaitway.models.gln import GLN, gln_phase1, gln_phase2
+from gaitway.models.hstl import HSTL, hstl_casiab, hstl_gait3d, hstl_oumvlp
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     model.__name__: model
     for model in (
         Baseline,
+        GLN,
+        DeepGaitV2,
+        DyGait,
+        GaitBase,
         GaitEnergyImage,
+        GaitGL,
+        GaitPart,
         GaitSet,
+        HSTL,
         baseline_casiab,
         baseline_oumvlp,
+        deepgaitv2_casiab,
+        deepgaitv2_gait3d,
+        dygait_casiab,
+        dygait_gait3d,
+        dygait_grew,
+        dygait_oumvlp,
+        gaitbase_casiab,
+        gaitbase_hid,
+        gaitgl_casiab,
+        gaitgl_grew,
+        gaitgl_grew_bnneck,
+        gaitgl_oumvlp,
+        gaitpart_casiab,
+        gaitpart_oumvlp,
         gaitset_casiab,
         gaitset_oumvlp,
+        gln_phase1,
+        gln_phase2,
+        hstl_casiab,
+        hstl_gait3d,
+        hstl_oumvlp,
     )
 }
 """Model classes and their published variants, by name."""
@@ -46,14 +79,40 @@ def create_model(name: str, **arguments: Any) -> nn.Module:
 
 
 __all__ = [
+    "GLN",
+    "HSTL",
     "MODELS",
     "Baseline",
+    "DeepGaitV2",
+    "DyGait",
+    "GaitBase",
     "GaitEnergyImage",
+    "GaitGL",
+    "GaitPart",
     "GaitSet",
     "baseline_casiab",
     "baseline_oumvlp",
     "create_model",
+    "deepgaitv2_casiab",
+    "deepgaitv2_gait3d",
+    "dygait_casiab",
+    "dygait_gait3d",
+    "dygait_grew",
+    "dygait_oumvlp",
+    "gaitbase_casiab",
+    "gaitbase_hid",
+    "gaitgl_casiab",
+    "gaitgl_grew",
+    "gaitgl_grew_bnneck",
+    "gaitgl_oumvlp",
+    "gaitpart_casiab",
+    "gaitpart_oumvlp",
     "gaitset_casiab",
     "gaitset_oumvlp",
+    "gln_phase1",
+    "gln_phase2",
+    "hstl_casiab",
+    "hstl_gait3d",
+    "hstl_oumvlp",
     "list_models",
 ]

@@ -17,6 +17,8 @@ from gaitway.types import Output
 LAYERS_CASIAB = ("BC-64", "BC-64", "M", "BC-128", "BC-128", "M", "BC-256", "BC-256")
 LAYERS_OUMVLP = ("BC-32", "BC-32", "M", "BC-64", "BC-64", "M", "BC-128", "BC-128", "BC-256", "BC-256")
 
+LAYERS_HID = ("BC-64", "BC-64", "M", "BC-128", "BC-128", "M", "BC-256", "BC-256", "M", "BC-512", "BC-512")
+
 
 class Baseline(nn.Module):
     """A VGG-like backbone, maximum over time, horizontal pyramid, one linear per part, BN neck with classifier.
@@ -73,11 +75,22 @@ def baseline_oumvlp(*, num_classes: int = 5153) -> Baseline:
     return Baseline(num_classes=num_classes, layers=LAYERS_OUMVLP)
 
 
+def gaitbase_hid(*, num_classes: int = 500) -> Baseline:
+    """What is published as GaitBase on HID, for frames of 128×88: 12.73M parameters with 500 classes."""
+    return Baseline(num_classes=num_classes, layers=LAYERS_HID)
+
+
 def published_names(model: Baseline) -> dict[str, str]:
     """Names (or beginnings of names) in a published checkpoint of this model → here."""
     names = {"FCs.fc_bin": "head.weight", "BNNecks.fc_bin": "neck.classifier.weight", "BNNecks.bn1d.": "neck.bn."}
+    return names | published_backbone_names(model.backbone)
+
+
+def published_backbone_names(backbone: PlainBackbone) -> dict[str, str]:
+    """Beginnings of names in a published checkpoint → here, of the plain backbone of a model."""
+    names = {}
     position = 0  # the published list counts activations and pools too
-    for i, pool in enumerate(model.backbone.pools):
+    for i, pool in enumerate(backbone.pools):
         names[f"Backbone.forward_block.feature.{position}.conv."] = f"backbone.convolutions.{i}."
         position += 3 if pool else 2
     return names

@@ -22,7 +22,8 @@ def as_maps(silhouettes: Tensor, lengths: Tensor | None) -> tuple[Tensor, TimeAx
     """
     _check(silhouettes, lengths)
     time = TimeAxis(silhouettes, lengths)
-    return time.folded.unsqueeze(1), time
+    # one channel can be taken for either order of memory; this one says channels-last, which all that follows keeps
+    return time.folded.unsqueeze(-1).permute(0, 3, 1, 2), time
 
 
 def as_clips(silhouettes: Tensor, lengths: Tensor | None, *, at_least: int = 1) -> tuple[Tensor, Clips]:
@@ -41,7 +42,8 @@ def as_clips(silhouettes: Tensor, lengths: Tensor | None, *, at_least: int = 1) 
     """
     _check(silhouettes, lengths)
     frames, clips = side_by_side(silhouettes, lengths, at_least=at_least)
-    return frames.unsqueeze(1), clips
+    # as a last axis the one channel makes the clips channels-last, which the first convolution's output follows
+    return frames.unsqueeze(-1).movedim(-1, 1), clips
 
 
 def _check(silhouettes: Tensor, lengths: Tensor | None) -> None:

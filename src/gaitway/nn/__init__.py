@@ -1,26 +1,46 @@
 """Layers with no opinion about the model that they are used in."""
 
 from gaitway.nn.clips import Clips, side_by_side
-from gaitway.nn.convolution import ConvPair, FocalConvolution, PlainBackbone, leaky_relu, leaky_relu_
-from gaitway.nn.convolution3d import StripConvolution3d, convolution3d, lay_channels_last_3d
+from gaitway.nn.convolution import (
+    ConvPair,
+    FocalConvolution,
+    PlainBackbone,
+    convolution2d,
+    lay_channels_last,
+    leaky_relu,
+    leaky_relu_,
+)
+from gaitway.nn.convolution3d import StemConvolution3d, StripConvolution3d, convolution3d, lay_channels_last_3d
+from gaitway.nn.fold import fold_batch_norm, has_foldable_batch_norm
 from gaitway.nn.initialise import initialise
 from gaitway.nn.parts import BatchNormNeck, PartLinear
 from gaitway.nn.pooling import GeneralisedMeanPooling, HorizontalPyramidPooling
 from gaitway.nn.ragged import TimeAxis
+from gaitway.nn.residual import ConvNorm, ResidualBlock, ResidualNetwork, ResidualStage, TemporalConvNorm
 
 __all__ = [
     "BatchNormNeck",
     "Clips",
+    "ConvNorm",
     "ConvPair",
     "FocalConvolution",
     "GeneralisedMeanPooling",
     "HorizontalPyramidPooling",
     "PartLinear",
     "PlainBackbone",
+    "ResidualBlock",
+    "ResidualNetwork",
+    "ResidualStage",
+    "StemConvolution3d",
     "StripConvolution3d",
+    "TemporalConvNorm",
     "TimeAxis",
+    "convolution2d",
     "convolution3d",
+    "fold_batch_norm",
+    "has_foldable_batch_norm",
     "initialise",
+    "lay_channels_last",
     "lay_channels_last_3d",
     "leaky_relu",
     "leaky_relu_",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -33,30 +35,52 @@ class Clips:
         if self._inside is None:
             return x
         n, t = self._inside.shape
-        return x.masked_fill(~self._inside.view(n, 1, t, *(1,) * (x.ndim - 3)), value)
+        # `where` keeps the order of channels-last maps in memory, `masked_fill` does not
+        return torch.where(self._inside.view(n, 1, t, *(1,) * (x.ndim - 3)), x, value)
 
     def max(self, x: Tensor) -> Tensor:
         """Maximum over the frames of each sequence: `(n, c, t, ...)` to `(n, c, ...)`."""
-        x = self.fill(x, -torch.inf)
-        # reduced as the rows that channels-last maps are in memory: several times faster, forth and back
-        channels_last = x.ndim == 5 and x.is_contiguous(memory_format=torch.channels_last_3d)
-        rows, time = (x.permute(0, 2, 3, 4, 1), 1) if channels_last else (x, 2)
+        rows, time = _as_rows(self.fill(x, -torch.inf))
         training = rows.requires_grad and torch.is_grad_enabled()
         # the backward pass of `amax` is slower by more than its forward pass is faster
         y = rows.max(time).values if training else rows.amax(time)
-        return y.permute(0, 3, 1, 2) if channels_last else y
+        return y.movedim(-1, 1) if time == 1 else y
 
     def mean(self, x: Tensor) -> Tensor:
         """Mean over the frames of each sequence, kept as an axis: `(n, c, t, ...)` to `(n, c, 1, ...)`."""
+        rows, time = _as_rows(self.clear(x))
         if self.lengths is None:
-            return x.mean(2, keepdim=True)
-        count = self.lengths.view(-1, *(1,) * (x.ndim - 1)).to(x.dtype)
-        return self.clear(x).sum(2, keepdim=True) / count
+            y = rows.mean(time, keepdim=True)
+        else:
+            y = rows.sum(time, keepdim=True) / self.lengths.view(-1, *(1,) * (x.ndim - 1))
+        return y.movedim(-1, 1) if time == 1 else y
+
+    def frame_wise(self, layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """A 2-D layer on the frames of all sequences and nothing else: `(n, c, t, h, w)` to `(n, c', t, h', w')`.
+
+        Beyond the end of a sequence the result is 0, and a batch normalisation counts no frame from there.
+        """
+        frames = x.movedim(1, 2)  # (n, t, c, h, w)
+        if self._inside is None:
+            y = torch.unflatten(layer(frames.flatten(0, 1)), 0, frames.shape[:2])
+            return y.movedim(2, 1)
+        rows = layer(frames[self._inside]).movedim(1, 3)  # (sum of lengths, h', w', c')
+        filled = rows.new_zeros(*self._inside.shape, *rows.shape[1:])
+        return filled.index_put((self._inside,), rows).movedim(4, 1)
 
     def shortened(self, factor: int) -> Clips:
         """The clips after a layer with stride `factor` and without padding along time; the rest of a clip is lost."""
         lengths = None if self.lengths is None else self.lengths // factor
         return Clips(self.num_frames // factor, lengths)
+
+
+def _as_rows(x: Tensor) -> tuple[Tensor, int]:
+    """Channels-last maps as the rows that they are in memory, and the axis of time in them.
+
+    Reduced like that they are several times faster, forth and back.
+    """
+    channels_last = x.stride(1) == 1
+    return (x.movedim(1, -1), 1) if channels_last else (x, 2)
 
 
 def side_by_side(frames: Tensor, lengths: Tensor | None, *, at_least: int = 1) -> tuple[Tensor, Clips]:

@@ -7,7 +7,7 @@ the same numbers from a quarter or less of the work.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -29,15 +29,17 @@ def leaky_relu_(x: Tensor) -> Tensor:
     return F.leaky_relu_(x, SLOPE)
 
 
-def _convolution(in_channels: int, out_channels: int, kernel_size: int = 3) -> nn.Conv2d:
+def convolution2d(in_channels: int, out_channels: int, kernel_size: int = 3) -> nn.Conv2d:
+    """A convolution without bias over `(n, c, h, w)` that keeps height and width, laid out channels-last."""
     layer = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
-    _lay_channels_last(layer)
+    lay_channels_last(layer)
     return layer
 
 
-def _lay_channels_last(layer: nn.Conv2d) -> None:
+def lay_channels_last(layer: nn.Conv2d) -> None:
     """Make a convolution faster on CPUs and GPUs by the order of its weights in memory, which its maps follow."""
-    layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+    # `contiguous` would leave a kernel of one input channel as it is, and the maps would follow that
+    layer.weight.data = layer.weight.data.to(memory_format=torch.channels_last)
 
 
 class FocalConvolution(nn.Conv2d):
@@ -57,7 +59,7 @@ class FocalConvolution(nn.Conv2d):
     def __init__(self, *, in_channels: int, out_channels: int, kernel_size: int = 3, halvings: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
         self.halvings = halvings
-        _lay_channels_last(self)
+        lay_channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve the strips as one batch; see the class for shapes."""
@@ -66,10 +68,11 @@ class FocalConvolution(nn.Conv2d):
         if height == 0:
             raise ValueError(f"a map of {h} rows has no {2**self.halvings} strips; use larger frames or fewer halvings")
         num = h // height
-        strips = torch.unflatten(x[:, :, : num * height], 2, (num, height))  # (n, c, num, rows, w)
+        whole, rest = (x, None) if num * height == h else torch.split(x, [num * height, h - num * height], 2)
+        strips = torch.unflatten(whole, 2, (num, height))  # (n, c, num, rows, w)
         y = super().forward(strips.transpose(1, 2).flatten(0, 1))  # (n·num, c, rows, w)
         y = torch.unflatten(y, 0, (n, num)).transpose(1, 2).flatten(2, 3)  # (n, c, num·rows, w)
-        return y if num * height == h else torch.cat((y, super().forward(x[:, :, num * height :])), 2)
+        return y if rest is None else torch.cat((y, super().forward(rest)), 2)
 
 
 class ConvPair(nn.Module):
@@ -86,8 +89,8 @@ class ConvPair(nn.Module):
 
     def __init__(self, *, in_channels: int, out_channels: int, kernel_size: int = 3, pool: bool = False) -> None:
         super().__init__()
-        self.conv1 = _convolution(in_channels, out_channels, kernel_size)
-        self.conv2 = _convolution(out_channels, out_channels)
+        self.conv1 = convolution2d(in_channels, out_channels, kernel_size)
+        self.conv2 = convolution2d(out_channels, out_channels)
         self.pool = pool
 
     def forward(self, x: Tensor) -> Tensor:
@@ -118,7 +121,7 @@ class PlainBackbone(nn.Module):
         for code in layers:
             match code.split("-"):
                 case ["BC", width] if width.isdecimal():
-                    self.convolutions.append(_convolution(in_channels, int(width), 3 if pools else 5))
+                    self.convolutions.append(convolution2d(in_channels, int(width), 3 if pools else 5))
                 case ["FC", width, halvings] if pools and width.isdecimal() and halvings.isdecimal():
                     self.convolutions.append(
                         FocalConvolution(in_channels=in_channels, out_channels=int(width), halvings=int(halvings))
@@ -138,8 +141,11 @@ class PlainBackbone(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the stack; the result is not activated yet."""
-        for i, (convolution, pool) in enumerate(zip(self.convolutions, self.pools, strict=True)):
-            x = convolution(leaky_relu_(x) if i else x)
+        activate: Callable[[Tensor], Tensor] = nn.Identity()
+        for convolution, pool in zip(self.convolutions, self.pools, strict=True):
+            x = convolution(activate(x))
             if pool:
                 x = F.max_pool2d(x, 2)
+            # strips put together are a view, and what is changed through a view is copied in the backward pass
+            activate = leaky_relu if isinstance(convolution, FocalConvolution) and not pool else leaky_relu_
         return x

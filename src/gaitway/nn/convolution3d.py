@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gaitway.nn.convolution import leaky_relu_
 
 
 def convolution3d(
@@ -31,7 +34,31 @@ def convolution3d(
 
 def lay_channels_last_3d(layer: nn.Conv3d) -> None:
     """Make a convolution faster on CPUs and GPUs by the order of its weights in memory, which its maps follow."""
-    layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last_3d)
+    # `contiguous` would leave a kernel of one input channel as it is, and the maps would follow that
+    layer.weight.data = layer.weight.data.to(memory_format=torch.channels_last_3d)
+
+
+class StemConvolution3d(nn.Conv3d):
+    """A 3×3×3 convolution of one channel without bias, and a leaky ReLU in place.
+
+    Computed in 2-D, with the frames before and after as channels: the same numbers, on CPUs up to twice as fast in
+    float32 and several times in bfloat16.
+
+    Args:
+        out_channels: Channels of the output.
+
+    Shapes: `(n, 1, t, h, w)` to `(n, out_channels, t, h, w)`, channels-last.
+    """
+
+    def __init__(self, *, out_channels: int) -> None:
+        super().__init__(1, out_channels, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve and activate; see the class for shapes."""
+        n, t = len(x), x.shape[2]
+        around = F.pad(x[:, 0], (0, 0, 0, 0, 1, 1)).unfold(1, 3, 1).flatten(0, 1).contiguous()  # (n·t, h, w, 3)
+        y = leaky_relu_(F.conv2d(around.permute(0, 3, 1, 2), self.weight.squeeze(1), padding=1))  # (n·t, c, h, w)
+        return torch.unflatten(y, 0, (n, t)).transpose(1, 2)
 
 
 class StripConvolution3d(nn.Conv3d):
@@ -44,7 +71,9 @@ class StripConvolution3d(nn.Conv3d):
         out_channels: Channels of the output.
         halvings: Strips are `h // 2**halvings` rows high; what remains at the bottom is one more strip.
 
-    Shapes: `(n, in_channels, t, h, w)` to `(n, out_channels, t, h, w)`.
+    Shapes: `(n, in_channels, t, h, w)` to `(n, out_channels, t, num, rows, w)`. It lies in memory strip by strip, so
+    joining them (`flatten(3, 4)`) takes a copy, which is left to the caller, who may need none; and so is cutting off
+    the rows that make a shorter last strip as high as the others.
     """
 
     def __init__(self, *, in_channels: int, out_channels: int, halvings: int) -> None:
@@ -55,11 +84,12 @@ class StripConvolution3d(nn.Conv3d):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve the strips as one batch; see the class for shapes."""
         n, h = len(x), x.shape[3]
-        height = h // 2**self.halvings
-        if height == 0:
+        rows = h // 2**self.halvings
+        if rows == 0:
             raise ValueError(f"a map of {h} rows has no {2**self.halvings} strips; use larger frames or fewer halvings")
-        num = h // height
-        strips = torch.unflatten(x[:, :, :, : num * height], 3, (num, height))  # (n, c, t, num, rows, w)
-        strips = strips.movedim(3, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last_3d)
-        y = torch.unflatten(super().forward(strips), 0, (n, num)).movedim(1, 3).flatten(3, 4)  # (n, c, t, num·rows, w)
-        return y if num * height == h else torch.cat((y, super().forward(x[:, :, :, num * height :])), 3)
+        num = -(-h // rows)
+        if num * rows > h:
+            x = F.pad(x, (0, 0, 0, num * rows - h))  # zeros are what a shorter strip would be padded with
+        strips = torch.unflatten(x.permute(0, 2, 3, 4, 1), 2, (num, rows)).transpose(1, 2).flatten(0, 1)
+        y = super().forward(strips.permute(0, 4, 1, 2, 3)).permute(0, 2, 3, 4, 1)  # (n·num, t, rows, w, c)
+        return torch.unflatten(y, 0, (n, num)).permute(0, 5, 2, 1, 3, 4)

@@ -7,9 +7,12 @@ def initialise(model: nn.Module) -> None:
     """Start a model as the published silhouette code bases do, in place.
 
     Convolutions and linear layers: Xavier uniform, bias 0; batch normalisation: weight from N(1, 0.02), bias 0.
-    Parameters that belong to other layers keep the start that their own module gives them.
+    Parameters that belong to other layers keep the start that their own module gives them. A model on the meta device
+    has no values to start from; drawing them there would import PyTorch's compiler, which takes seconds.
     """
     for layer in model.modules():
+        if any(parameter.is_meta for parameter in layer.parameters(recurse=False)):
+            continue
         if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
             nn.init.xavier_uniform_(layer.weight)
         elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -65,14 +67,14 @@ class GeneralisedMeanPooling(nn.Module):
         assert shared or len(levels) == 1, "rows of several levels have no exponent of their own"
         self.height = sum(levels[0])
         assert all(sum(level) == self.height for level in levels), "levels must cut the same map"
-        heights = torch.tensor([height for level in levels for height in level])
-        starts = torch.cat([torch.tensor([0, *level[:-1]]).cumsum(0) for level in levels])
-        self.num_parts = len(heights)
+        rows = [height for level in levels for height in level]
+        heights, position = np.array(rows)[:, None], np.arange(max(rows))  # in numpy: it is quick for meta models too
+        starts = np.array([first for level in levels for first in accumulate((0, *level[:-1]))])[:, None]
+        self.num_parts = len(rows)
         self.exponent = nn.Parameter(torch.full((1 if shared else self.num_parts,), start))
-        position = torch.arange(int(heights.max()))
-        self.register_buffer("_heights", heights, persistent=False)
-        self.register_buffer("_rows", starts[:, None] + position.minimum(heights[:, None] - 1), persistent=False)
-        self.register_buffer("_beyond", position >= heights[:, None], persistent=False)
+        self.register_buffer("_heights", torch.tensor(rows), persistent=False)
+        self.register_buffer("_rows", torch.tensor(starts + np.minimum(position, heights - 1)), persistent=False)
+        self.register_buffer("_beyond", torch.tensor(position >= heights), persistent=False)
 
     _heights: Tensor  # (p,)
     _rows: Tensor  # (p, tallest), the rows of each strip, the last one again where it is shorter
@@ -91,4 +93,4 @@ class GeneralisedMeanPooling(nn.Module):
         of_row = exponent if len(exponent) == 1 else exponent.repeat_interleave(self._heights, output_size=h)
         rows = torch.logsumexp(of_row[:, None] * x.clamp(min=SMALLEST).log(), 3)  # (n, c, h)
         strips = torch.logsumexp(rows[:, :, self._rows].masked_fill(self._beyond, -torch.inf), 3)  # (n, c, p)
-        return ((strips - (self._heights * w).log()) / exponent).exp().transpose(1, 2)  # (n, p, c)
+        return ((strips - (self._heights * w).to(x.dtype).log()) / exponent).exp().transpose(1, 2)  # (n, p, c)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -43,6 +44,34 @@ class TimeAxis:
     def mean(self, x: Tensor) -> Tensor:
         """Mean over the frames of each sequence: `(frames, ...)` to `(n, ...)`."""
         return self._reduce(x, "mean")
+
+    def apart(self, x: Tensor) -> Tensor:
+        """Clips for a convolution over space and time that reaches one frame back and one ahead.
+
+        `(frames, c, h, w)` to `(n, c, t, h, w)`. Sequences of unequal length come as one clip
+        `(1, c, frames + n - 1, h, w)` with a frame of zeros between any two of them: to each, that is the zero padding
+        beyond its end. The convolution must not change the number of frames.
+        """
+        if self.lengths is None:
+            return torch.unflatten(x, 0, (self.num_sequences, self.num_frames)).transpose(1, 2)
+        rows = x.permute(0, 2, 3, 1)  # as channels-last maps are in memory
+        spaced = rows.new_zeros(len(rows) + len(self.lengths) - 1, *rows.shape[1:])
+        return spaced.index_copy(0, self._rows_apart, rows).unsqueeze(0).permute(0, 4, 1, 2, 3)
+
+    def together(self, y: Tensor) -> Tensor:
+        """Frames of the clips that such a convolution made of what `apart` gave: `(frames, c, h, w)`."""
+        if self.lengths is None:
+            return y.transpose(1, 2).flatten(0, 1)
+        rows = y.permute(0, 2, 3, 4, 1).squeeze(0)  # (frames + n - 1, h, w, c)
+        return rows.index_select(0, self._rows_apart).permute(0, 3, 1, 2)
+
+    @cached_property
+    def _rows_apart(self) -> Tensor:
+        """Where each frame is among those that `apart` spaces."""
+        assert self.lengths is not None
+        position = torch.arange(len(self.folded), device=self.lengths.device)
+        sequence = torch.arange(len(self.lengths), device=self.lengths.device)
+        return position + sequence.repeat_interleave(self.lengths, output_size=len(position))
 
     def _reduce(self, x: Tensor, how: Literal["max", "mean"]) -> Tensor:
         # channels-last maps are reduced as the rows that they are in memory: several times faster, forth and back

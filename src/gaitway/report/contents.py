@@ -22,8 +22,8 @@ class Contents:
         recipe_yaml: The complete recipe.
         description: What the recipe is, in a sentence.
         step: Training steps that the model has behind it.
-        published: The recipe's published figures: `source`, `rank1` by probe set; empty where there are none, or
-            where they are not for the first protocol.
+        published: The recipe's published figures: `source`, `rank1` by probe set, `figures` by figure and probe set;
+            empty where there are none, or where they are not for the first protocol.
         published_steps: Training steps behind the published figures.
         results: By each protocol; the first is the one that the report is about.
         comparisons: Other methods' results of the first protocol, by the method's name.

@@ -24,8 +24,11 @@ def embedding_map(embeddings: EmbeddingSet, protocol: Protocol, *, distance: str
     """
     kinds = ["gallery", *protocol.probes]
     kind = np.full(len(embeddings), -1)
-    for number, selection in enumerate((protocol.gallery, *protocol.probes.values())):
-        kind[selection.rows(embeddings.conditions)] = number
+    galleries, sets = protocol.select(embeddings.subjects, embeddings.conditions, embeddings.views)
+    for gallery in galleries.values():
+        kind[gallery] = 0
+    for number, probes in enumerate(sets.values(), 1):
+        kind[probes] = number
     rows = np.flatnonzero(kind >= 0)
     if len(rows) > MOST_POINTS:
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:MOST_POINTS])

@@ -55,8 +55,9 @@ def comparison_table(contents: Contents) -> str:
     return _table(f'<tr><th rowspan="2" scope="col">rank-1 in %</th>{head}</tr><tr>{names}</tr>', body, "comparison")
 
 
-def figures_table(result: Result) -> str:
-    """All figures of a result, a row per probe set."""
+def figures_table(result: Result, published: Mapping[str, Mapping[str, float]] | None = None) -> str:
+    """All figures of a result, a row per probe set; below it those `published` beyond rank-1, by figure and set."""
+    published = published or {}
     keys = list(next(iter(result.sets.values())).figures)
     with_identical = any(found.figures["rank-1"].including_identical is not None for found in result.sets.values())
     columns = ["probes", *keys, "EER", *["rank-1 incl. same view"] * with_identical]
@@ -67,6 +68,9 @@ def figures_table(result: Result) -> str:
         if with_identical:
             cells.append(percent(found.figures["rank-1"].including_identical))
         body += f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+        quoted = [percent(published.get(column, {}).get(name)) for column in columns]
+        if set(quoted) != {percent(None)}:
+            body += f'<tr><th scope="row">published</th>{"".join(f"<td>{cell}</td>" for cell in quoted)}</tr>'
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
     return _table(f'<tr><th scope="col">set</th>{head}</tr>', body)
 

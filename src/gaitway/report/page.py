@@ -73,7 +73,7 @@ def _header(contents: Contents) -> str:
         f"<p>{escape(contents.description)} Trained for <b>{contents.step:,} steps</b>, tested on "
         f"<b>{result.num_subjects:,} people</b> of the data set {escape(result.dataset)} whom it has not seen in "
         f"training ({probes:,} probes, {result.num_gallery:,} gallery sequences).</p>"
-        f"<p>Protocol <b>{escape(result.protocol)}</b>, {escape(result.distance)} distance. "
+        f"<p>Protocol <b>{escape(result.protocol)}</b>, {escape(result.how)}. "
         f"{escape(result.measures)}</p>{_notes(result)}</header>"
     )
 
@@ -111,7 +111,7 @@ def _every_figure(contents: Contents) -> str:
         "<p>Rank-k: the right person is among the k nearest gallery sequences. mAP: mean average precision over all "
         "sequences of the right person; mINP: how early the last of them comes. EER: equal-error rate of telling "
         "whether two walks are of the same person, with one threshold for all. All in %.</p>"
-        f"{figures_table(first)}<figure>{cmc_chart(contents)}</figure>"
+        f"{figures_table(first, contents.published.get('figures', {}))}<figure>{cmc_chart(contents)}</figure>"
     )
     for result in others:
         text += (
@@ -143,6 +143,8 @@ def _examples(contents: Contents) -> str:
         return ""
     searches = example_searches(contents.embeddings, contents.protocol, distance=contents.results[0].distance)
     note = "" if contents.store is not None else " With <code>--data STORE</code> they are shown as silhouettes."
+    if contents.results[0].rerank:
+        note += " Distances are those before re-ranking."
     return (
         "<p>Probes from a fixed random order, of each set one that was identified and one that was not, where there "
         f"are such.{note}</p>{example_cards(searches, contents.embeddings, contents.store)}"

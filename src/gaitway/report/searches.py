@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from gaitway.evaluation import EmbeddingSet, Protocol
 from gaitway.evaluation.distance import pairwise_distance
+from gaitway.evaluation.protocol import Ints
 
 PROBES_LOOKED_AT = 200  # per set, to find right and wrong ones
 
@@ -75,28 +75,44 @@ def search(
     Raises:
         ValueError: when nothing is left to compare with.
     """
-    subjects, views = np.array(embeddings.subjects), np.array(embeddings.views)
-    gallery = protocol.gallery.rows(embeddings.conditions)
+    galleries, _ = protocol.select(embeddings.subjects, embeddings.conditions, embeddings.views)
+    gallery = galleries[probe_set]
+    return _search(embeddings, protocol, [probe], gallery, probe_set, gallery_view, distance, num_nearest)[0]
+
+
+def _search(
+    embeddings: EmbeddingSet,
+    protocol: Protocol,
+    probes: Sequence[int],
+    gallery: Ints,
+    probe_set: str,
+    gallery_view: str | None,
+    distance: str,
+    num_nearest: int,
+) -> list[Search]:
+    """Search for some probes of a set in its gallery, or in one view of it; see `search`."""
+    subjects, views = np.array(embeddings.subjects), np.array(protocol.view_names(embeddings.views))
+    same = {"view": views, "subject": subjects}
     if gallery_view is not None:
         gallery = gallery[views[gallery] == gallery_view]
-    if protocol.exclude:
-        same = {"view": views, "subject": subjects}
-        gallery = gallery[~np.all([same[key][gallery] == same[key][probe] for key in protocol.exclude], axis=0)]
-    if not len(gallery):
-        raise ValueError(f"{embeddings.names[probe]}: protocol {protocol.name} leaves no gallery for it")
     vectors: Tensor = embeddings.embeddings
-    distances = pairwise_distance(vectors[[probe]], vectors[torch.from_numpy(gallery)], distance)[0].numpy()
-    right = subjects[gallery] == subjects[probe]
-    order = np.lexsort((right, distances))  # ties count against the probe, as in the figures
-    places = np.flatnonzero(right[order])
-    return Search(
-        probe=probe,
-        probe_set=probe_set,
-        gallery_view=gallery_view,
-        nearest=tuple(Match(int(gallery[i]), float(distances[i]), bool(right[i])) for i in order[:num_nearest]),
-        rank=int(places[0]) + 1 if len(places) else None,
-        num_gallery=len(gallery),
-    )
+    if len(gallery):
+        of_all = pairwise_distance(vectors[list(probes)], vectors[torch.from_numpy(gallery)], distance).numpy()
+    found = []
+    for number, probe in enumerate(probes):
+        valid = np.ones(len(gallery), np.bool_)
+        if protocol.exclude:
+            valid = ~np.all([same[key][gallery] == same[key][probe] for key in protocol.exclude], axis=0)
+        if not valid.any():
+            raise ValueError(f"{embeddings.names[probe]}: protocol {protocol.name} leaves no gallery for it")
+        compared, distances = gallery[valid], of_all[number, valid]
+        right = subjects[compared] == subjects[probe]
+        order = np.lexsort((right, distances))  # ties count against the probe, as in the figures
+        places = np.flatnonzero(right[order])
+        nearest = (Match(int(compared[i]), float(distances[i]), bool(right[i])) for i in order[:num_nearest])
+        rank = int(places[0]) + 1 if len(places) else None
+        found.append(Search(probe, probe_set, gallery_view, tuple(nearest), rank, len(compared)))
+    return found
 
 
 def example_searches(
@@ -110,14 +126,20 @@ def example_searches(
     generator = np.random.default_rng(0)
     chosen: list[Search] = []
     seen: set[str] = set()
-    for name, selection in protocol.probes.items():
-        probes = generator.permutation(selection.rows(embeddings.conditions))[:PROBES_LOOKED_AT]
-        views = _gallery_views(embeddings, protocol, probes, generator)
+    galleries, sets = protocol.select(embeddings.subjects, embeddings.conditions, embeddings.views)
+    for name, rows in sets.items():
+        probes = generator.permutation(rows)[:PROBES_LOOKED_AT]
+        views = _gallery_views(embeddings, protocol, probes, galleries[name], generator)
+        searches: dict[int, Search] = {}
+        for view in dict.fromkeys(views):
+            of_view = [int(probe) for probe, other in zip(probes, views, strict=True) if other == view]
+            found_there = _search(embeddings, protocol, of_view, galleries[name], name, view, distance, 4)
+            searches |= {found.probe: found for found in found_there}
         wanted = {True: per_set - per_set // 2, False: per_set // 2}
         of_set: list[Search] = []
         spare: list[Search] = []
-        for probe, view in zip(probes, views, strict=True):
-            found = search(embeddings, protocol, int(probe), probe_set=name, gallery_view=view, distance=distance)
+        for probe in probes.tolist():
+            found = searches[probe]
             subject = embeddings.subjects[found.probe]
             if wanted[found.right] and subject not in seen:
                 wanted[found.right] -= 1
@@ -136,14 +158,18 @@ def example_searches(
 
 
 def _gallery_views(
-    embeddings: EmbeddingSet, protocol: Protocol, probes: npt.NDArray[np.int64], generator: np.random.Generator
+    embeddings: EmbeddingSet,
+    protocol: Protocol,
+    probes: Ints,
+    gallery: Ints,
+    generator: np.random.Generator,
 ) -> Sequence[str | None]:
     """For each probe the view of the gallery to search, where the protocol searches one view at a time."""
     if protocol.gallery_by is None:
         return [None] * len(probes)
-    gallery = protocol.gallery.rows(embeddings.conditions)
-    views = np.unique(np.array(embeddings.views)[gallery])
+    names = np.array(protocol.view_names(embeddings.views))
+    views = np.unique(names[gallery])
     draws = generator.random((len(probes), len(views)))
     if "view" in protocol.exclude:
-        draws[views == np.array(embeddings.views)[probes, None]] = -1
+        draws[views == names[probes, None]] = -1
     return [str(views[best]) for best in draws.argmax(axis=1)]

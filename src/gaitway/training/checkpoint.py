@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,14 @@ def load_model(path: str | Path) -> nn.Module:
     return model.eval()
 
 
-def load_weights(model: nn.Module, weights: Mapping[str, Tensor], *, source: str, partial: bool = False) -> list[str]:
+def load_weights(
+    model: nn.Module,
+    weights: Mapping[str, Tensor],
+    *,
+    source: str,
+    partial: bool = False,
+    may_lack: Sequence[str] = (),
+) -> list[str]:
     """Load weights into a model, all of them or, with `partial`, those that fit by name and shape.
 
     Args:
@@ -157,15 +164,18 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], *, source: str
         weights: By name.
         source: Where they are from, for messages.
         partial: Leave what does not fit as it is.
+        may_lack: Beginnings of the names of tensors that stay as they are if there are no weights for them.
 
     Returns:
-        What did not fit, a sentence each; empty unless `partial`.
+        What did not fit or was lacking, a sentence each.
 
     Raises:
         ValueError: when something does not fit and not `partial`, or when nothing fits.
     """
     own = model.state_dict()
-    misfits = [f"{name} is missing" for name in own if name not in weights]
+    missing = [name for name in own if name not in weights]
+    lacking = [f"{name} is missing" for name in missing if name.startswith(tuple(may_lack))]
+    misfits = [f"{name} is missing" for name in missing if not name.startswith(tuple(may_lack))]
     misfits += [f"{name} is left over" for name in weights if name not in own]
     fitting = {}
     for name, tensor in weights.items():
@@ -178,4 +188,4 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], *, source: str
         hint = " Take what fits by --init-partial." if fitting else " It is of another model."
         raise ValueError(f"{source} does not fit {type(model).__name__}: {shown}.{hint}")
     model.load_state_dict(fitting, strict=False)
-    return misfits
+    return lacking + misfits

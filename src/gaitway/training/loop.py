@@ -92,6 +92,7 @@ def update(session: Session, batch: Batch, run: Path, stop: StopSignals) -> tupl
             raise non_finite_error(
                 session.fabric, batch, figures, step=session.step + 1, run=run, checkpoint=session.save(run)
             )
+        session.clip_gradients()
         if session.updates.step():
             return figures, stopping
         session.restore_buffers(buffers)

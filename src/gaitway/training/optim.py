@@ -18,12 +18,12 @@ SMALLEST_SCALE = 2.0**-10
 
 
 def build_optimizer(part: Component, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """The optimiser of a recipe.
+    """The optimiser of a recipe, for those parameters that are to be trained.
 
     Raises:
         ValueError: when there is nothing to train.
     """
-    parameters = list(parameters)
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
     if not parameters:
         raise ValueError("the model has no parameters to train; evaluate it as it is")
     optimizer: Optimizer = OPTIMIZERS[part.name](parameters, **part.arguments)

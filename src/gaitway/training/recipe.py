@@ -11,6 +11,7 @@ import difflib
 from argparse import ArgumentError
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -38,6 +39,9 @@ SCHEDULES: dict[str, Callable[..., Any]] = {
 }
 GIVEN_LATER = {"num_classes", "params", "optimizer", "last_epoch"}
 """Arguments that a recipe does not hold, since the run supplies them."""
+
+CUTTING = ("CutColumns", "CutParsing")
+"""Transforms that drop columns on both sides of square frames."""
 
 Precision = Literal["32", "bf16", "fp16"]
 T = TypeVar("T")
@@ -68,11 +72,15 @@ class Data:
 class Training:
     """How long to train and how; all counts are in steps.
 
-    `save_every` 0 saves at the end only, `evaluate_every` 0 does not evaluate while training.
+    `save_every` 0 saves at the end only, `evaluate_every` 0 does not evaluate while training. Gradients whose norm
+    over all weights is more than `clip_gradient_norm` are scaled down to it. `starts_from` names the recipe whose
+    weights this one starts from, for training in phases.
     """
 
     steps: int
     seed: int = 0
+    starts_from: str | None = None
+    clip_gradient_norm: float | None = None
     precision: Precision = "32"
     sync_batch_norm: bool = False
     frozen_batch_norm: bool = False
@@ -83,10 +91,14 @@ class Training:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How test sequences are embedded and compared."""
+    """How test sequences are embedded and compared.
+
+    `rerank` is k1, k2 and lambda of re-ranking; None: as the protocol says, an empty list: none.
+    """
 
     protocol: str
     distance: Literal["euclidean", "cosine"] = "euclidean"
+    rerank: Sequence[float] | None = None
     transforms: Sequence[dict[str, Any]] = ()
     batch_size: int = 16
     max_frames: int = 720
@@ -95,10 +107,16 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Published:
-    """What the recipe gave where it was published: rank-1 in percent by condition, and the number of parameters."""
+    """What the recipe gave where it was published, in percent, and the number of parameters.
+
+    `rank1` is by probe set, `figures` are other figures by name (`rank-5`, `mAP`) and probe set. They are by the
+    recipe's protocol, or by the one that `protocol` names.
+    """
 
     source: str
     rank1: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, dict[str, float]] = field(default_factory=dict)
+    protocol: str | None = None
     parameters: str = ""
 
 
@@ -250,15 +268,18 @@ def resolve(values: Any) -> Recipe:
         raise ValueError("losses must be a mapping of at least one name to {name: Class, …}")
     evaluation = _section("evaluation", values["evaluation"], Evaluation)
     checked = [_component("evaluation.transforms", part, TRANSFORMS).as_dict() for part in evaluation.transforms]
+    transforms = tuple(_component("transforms", part, TRANSFORMS) for part in values["transforms"])
+    data = _section("data", values["data"], Data)
+    _check_cutting(data, [part.as_dict() for part in transforms] + checked)
     published = values.get("published")
     return Recipe(
         description=str(values["description"]),
         model=_component("model", values["model"], MODELS),
         losses={name: _component(f"losses.{name}", part, LOSSES) for name, part in values["losses"].items()},
-        data=_section("data", values["data"], Data),
+        data=data,
         sampler=_component("sampler", values["sampler"], SAMPLERS),
         frames=_section("frames", values["frames"], FrameSampling),
-        transforms=tuple(_component("transforms", part, TRANSFORMS) for part in values["transforms"]),
+        transforms=transforms,
         optimizer=_component("optimizer", values["optimizer"], OPTIMIZERS),
         schedule=_component("schedule", values["schedule"], SCHEDULES),
         training=_section("training", values["training"], Training),
@@ -279,6 +300,17 @@ def _component(where: str, value: Any, registry: Mapping[str, Callable[..., Any]
     return Component(name, _checked(where, registry[name], arguments))
 
 
+def _check_cutting(data: Data, transforms: Iterable[Mapping[str, Any]]) -> None:
+    """Frames are square until their columns are cut, so those that are higher than wide have been cut already."""
+    for part in transforms:
+        if part["name"] in CUTTING and data.frame_shape[-1] < data.frame_shape[0]:
+            raise ValueError(
+                f"frames of {' × '.join(map(str, data.frame_shape))} (data.frame_shape) are cut already, and "
+                f"{part['name']} would cut them again; use Scale in its place, in transforms and "
+                "evaluation.transforms, or prepare square frames"
+            )
+
+
 def _section(where: str, value: Any, section: Callable[..., T]) -> T:
     if not isinstance(value, Mapping):
         raise ValueError(f"{where} must be a mapping, found {value!r}")
@@ -296,6 +328,7 @@ def _checked(where: str, target: Callable[..., Any], arguments: Mapping[str, Any
     return checked
 
 
+@cache  # making one takes longer than using it
 def _parser(
     target: Callable[..., Any], given_later: frozenset[str] = frozenset(GIVEN_LATER)
 ) -> tuple[ArgumentParser, list[str]]:
@@ -343,7 +376,8 @@ def _paths(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def _arguments_of(built: Any) -> dict[str, Any]:
     """The constructor arguments of an object that keeps them as attributes of the same names."""
-    return {name: getattr(built, name) for name in _parser(type(built))[1]}
+    constructor: Callable[..., Any] = type(built)
+    return {name: getattr(built, name) for name in _parser(constructor)[1]}
 
 
 def _plain(value: Any) -> Any:

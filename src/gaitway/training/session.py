@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -20,7 +21,13 @@ from gaitway.training.batch_norm import freeze_batch_norm, synchronise_batch_nor
 from gaitway.training.checkpoint import checkpoint_path, model_config, read_trainer, read_weights, save_checkpoint
 from gaitway.training.checkpoint import load_weights as fit_weights
 from gaitway.training.devices import device_kind, loss_scaler, precision_for
-from gaitway.training.evaluating import embed_test_subjects, evaluate_embeddings
+from gaitway.training.evaluating import (
+    check_protocol,
+    embed_test_subjects,
+    evaluate_embeddings,
+    load_protocols,
+    sequences_to_embed,
+)
 from gaitway.training.objective import Objective
 from gaitway.training.optim import Updates, build_optimizer, build_schedule
 from gaitway.training.recipe import Recipe
@@ -57,6 +64,9 @@ class Session:
         check_store(recipe, store, modalities[0])
         self.partition = load_partition(recipe.data.partition)
         self.rows = self.partition.rows(store, "train", modalities)
+        if recipe.training.evaluate_every:
+            (protocol,) = load_protocols([recipe.evaluation.protocol], self.partition)
+            check_protocol(protocol, store, sequences_to_embed(store, self.partition, modalities, [protocol]))
         # classes in the order of published classifiers: by name
         self.classes, labels = np.unique(store.index.subjects[self.rows], return_inverse=True)
         self.num_single = int(np.sum(np.bincount(labels) == 1))  # subjects of one sequence
@@ -99,6 +109,17 @@ class Session:
         if self.recipe.training.frozen_batch_norm:
             freeze_batch_norm(self.model)
 
+    def clip_gradients(self) -> None:
+        """Scale the gradients down to the largest norm that the recipe allows, if any.
+
+        Gradients that overflowed under fp16 stay so, for the loss scaler to see.
+        """
+        largest = self.recipe.training.clip_gradient_norm
+        if largest is not None:
+            self.fabric.clip_gradients(
+                self.objective, self.updates.optimizer, max_norm=largest, error_if_nonfinite=False
+            )
+
     def copy_buffers(self) -> list[Tensor]:
         """The model's buffers (running statistics) as they are now."""
         return [buffer.clone() for buffer in self.model.buffers()]
@@ -110,12 +131,17 @@ class Session:
             buffer.copy_(copy)
 
     def start_from(self, checkpoint: Path, *, partial: bool = False) -> list[str]:
-        """Take the weights of a checkpoint. Returns what did not fit; empty unless `partial`.
+        """Take the weights of a checkpoint; what the model names in `starts_fresh` may be missing there.
+
+        Returns what did not fit or was missing and starts fresh.
 
         Raises:
             ValueError: when something does not fit and not `partial`.
         """
-        return fit_weights(self.model, read_weights(checkpoint), source=str(checkpoint), partial=partial)
+        may_lack: Sequence[str] = getattr(self.model, "starts_fresh", ())
+        return fit_weights(
+            self.model, read_weights(checkpoint), source=str(checkpoint), partial=partial, may_lack=may_lack
+        )
 
     def resume(self, checkpoint: Path) -> None:
         """Go on exactly from a checkpoint of the same run.
@@ -123,7 +149,7 @@ class Session:
         Raises:
             ValueError: when the store is not the one that the run was trained on.
         """
-        self.start_from(checkpoint)
+        fit_weights(self.model, read_weights(checkpoint), source=str(checkpoint))
         state = read_trainer(checkpoint)
         if state["store"] != self.store.manifest.checksums[INDEX]:
             raise ValueError(
@@ -165,10 +191,17 @@ class Session:
         kind = device_kind("cuda" if self.fabric.device.type == "cuda" else "cpu")
         evaluation = self.recipe.evaluation
         evaluation = replace(evaluation, precision=precision_for(None, evaluation.precision, kind))
+        protocols = load_protocols([evaluation.protocol], self.partition, evaluation.rerank)
         embeddings = embed_test_subjects(
-            self.fabric, self.model, self.store, self.partition, evaluation, residency=self.residency
+            self.fabric,
+            self.model,
+            self.store,
+            self.partition,
+            evaluation,
+            protocols=protocols,
+            residency=self.residency,
         )
-        return evaluate_embeddings(self.fabric, embeddings, [evaluation.protocol], distance=evaluation.distance)
+        return evaluate_embeddings(self.fabric, embeddings, protocols, distance=evaluation.distance)
 
 
 def modalities_of(recipe: Recipe) -> tuple[str, ...]:
@@ -191,8 +224,11 @@ def check_store(recipe: Recipe, store: Store, modality: str) -> None:
         )
     found = store.frame_format(modality).shape
     if found != wanted:
+        is_cut = len(found) == 2 and found[0] == wanted[0] and found[1] < wanted[1]
+        cut = "; they're cut already, so that it takes Scale in place of CutColumns"
         raise ValueError(
             f"the recipe is for {modality} of {' × '.join(map(str, wanted))}, {store.path} holds "
             f"{' × '.join(map(str, found))}; prepare the data set in that size, or adapt the recipe by "
             f"data.frame_shape=[{', '.join(map(str, found))}], which the published figures are not for"
+            f"{cut if is_cut else ''}"
         )

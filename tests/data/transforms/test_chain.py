@@ -11,15 +11,16 @@ def test_transforms_are_applied_in_their_order() -> None:
     chain = Chain([CutColumns(columns=2), RandomHorizontalFlip(p=1)])
     frames = torch.arange(8, dtype=torch.uint8).expand(3, 4, 8)
     counts = np.array([1, 2])
-    found = chain(frames, counts, chain.draw(2, np.random.default_rng(0)))
+    found = chain(frames, counts, chain.draw(counts, np.random.default_rng(0)))
     assert torch.equal(found[0, 0], torch.tensor([5, 4, 3, 2]) / 255)
 
 
 def test_processes_draw_the_same_and_keep_their_share() -> None:
     chain = Chain([RandomHorizontalFlip(), RandomRotate()])
-    (flips, turns) = chain.draw(6, np.random.default_rng(3))
+    counts = np.full(6, 5)
+    (flips, turns) = chain.draw(counts, np.random.default_rng(3))
     for rank in range(2):
-        own_flips, own_turns = chain.draw(6, np.random.default_rng(3), rank=rank, world_size=2)
+        own_flips, own_turns = chain.draw(counts, np.random.default_rng(3), rank=rank, world_size=2)
         assert own_flips["fires"].tolist() == flips["fires"][rank::2].tolist()
         assert own_turns["angle"].tolist() == turns["angle"][rank::2].tolist()
 
@@ -37,5 +38,5 @@ def test_a_bare_list_is_for_the_only_modality() -> None:
 
 
 def test_registry_knows_transforms_by_name() -> None:
-    assert set(TRANSFORMS) == {"CutColumns", "RandomErasing", "RandomHorizontalFlip", "RandomRotate", "Scale"}
+    assert {"CutColumns", "RandomErasing", "RandomPerspective", "Scale"} <= set(TRANSFORMS)
     assert TRANSFORMS["CutColumns"] is CutColumns

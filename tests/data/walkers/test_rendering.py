@@ -147,8 +147,20 @@ def test_writes_casia_b_s_raw_layout(tmp_path: Path) -> None:
     frame = cv2.imread(str(tmp_path / "raw" / files[0]), cv2.IMREAD_UNCHANGED)
     assert frame is not None
     np.testing.assert_array_equal(frame, next(record(3, 1, num_frames=2)).frames[0])
-    assert calls == [(110, 110)]
+    assert calls == [(1, 1)]
     assert [entry.name for entry in tmp_path.iterdir()] == ["raw"]
+
+
+def test_writes_other_data_sets_raw_layouts(tmp_path: Path) -> None:
+    write_raw_tree(tmp_path / "raw", layout="grew", num_identities=1, seed=3, num_frames=2, num_processes=1)
+    files = sorted(str(file.relative_to(tmp_path / "raw")) for file in (tmp_path / "raw").rglob("*.png"))
+    assert len(files) == 8 * 3
+    assert files[0] == "train/00001/47502CDE/00001.png"
+    frame = cv2.imread(str(tmp_path / "raw" / files[0]), cv2.IMREAD_UNCHANGED)
+    assert frame is not None
+    assert frame.shape == (64, 64)
+    with pytest.raises(ValueError, match="no raw layout 'casia'; known are casia-b, casia-e, ccpg, gait3d, grew, hid"):
+        write_raw_tree(tmp_path / "other", layout="casia", num_identities=1, seed=3)
 
 
 def test_the_command_writes_a_store_and_refuses_to_overwrite(

@@ -13,12 +13,18 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Self
 
-SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+SUFFIXES = (".tar", *COMPRESSED_TARS, ".zip")
 
 
 def is_archive(name: str) -> bool:
     """Whether a file's name is that of an archive that can be read here."""
     return name.lower().endswith(SUFFIXES)
+
+
+def is_compressed_tar(name: str) -> bool:
+    """Whether a file's name is that of an archive whose files can be read from the front only."""
+    return name.lower().endswith(COMPRESSED_TARS)
 
 
 def without_suffix(name: str) -> str:
@@ -59,6 +65,10 @@ class Archive:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._opened.close()
 
     def read(self, name: str) -> bytes:
@@ -105,4 +115,7 @@ class Archive:
             RuntimeError,  # a password
             NotImplementedError,  # a compression that zipfile does not know
         ) as error:
-            raise ValueError(f"{self.name} can't be read as a tar or zip archive ({error}); get it again") from error
+            raise ValueError(
+                f"{self.name} can't be read as a tar or zip archive ({error}); get it again or, where it is locked, "
+                "unpack it with the data set's password and give the folder"
+            ) from error

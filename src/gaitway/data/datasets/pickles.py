@@ -35,16 +35,20 @@ def read_pickled_array(path: Path) -> npt.NDArray[Any]:
     Raises:
         ValueError: when the file is cut off, is no pickle or holds anything but numbers; the message names it.
     """
-    content = path.read_bytes()
+    return unpickle_array(path.read_bytes(), str(path))
+
+
+def unpickle_array(content: bytes, name: str) -> npt.NDArray[Any]:
+    """The array in the bytes of a pickle file that messages call `name`; otherwise as `read_pickled_array`."""
     try:
         _check_lengths(content)
         return _as_array(_ArrayUnpickler(io.BytesIO(content)).load(), _Budget(len(content)))
     except RefusedError as error:
-        raise ValueError(f"{path} is not read: {error}") from error
+        raise ValueError(f"{name} is not read: {error}") from error
     except Exception as error:  # a damaged pickle makes the unpickler raise nearly anything
         reason = str(error).strip("'\"") or type(error).__name__
         raise ValueError(
-            f"{path} is damaged or no pickle of an array ({len(content)} bytes; {reason}); copy the file again"
+            f"{name} is damaged or no pickle of an array ({len(content)} bytes; {reason}); copy the file again"
         ) from error
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gaitway.data.datasets.grew import is_rearranged
 from gaitway.data.datasets.pickles import read_pickled_array
 from gaitway.data.datasets.preparing import DAMAGED, NO_FILES, Prepared, Progress, in_order, write
 from gaitway.data.joints import COCO_JOINTS
@@ -65,6 +66,12 @@ def find_sequences(
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder; give the folder that holds the folders of the subjects")
     on_disk = {folder.name: folder for folder in _folders(root)}
+    if dataset.lower() == "grew" and not is_rearranged(on_disk):
+        raise ValueError(
+            f"{root} is GREW as distributed, it holds {', '.join(sorted(on_disk))}, expected it rearranged to "
+            "00001train/00/<video>, 00001/01/<video> and probe/03/<video>; prepare the silhouettes by "
+            "`gaitway prepare grew`, which rearranges them, or rearrange the tree"
+        )
     sequences = [
         TreeSequence(
             subject=subject,

@@ -6,11 +6,21 @@ Add a transform by adding its class to the file of its modality and naming it he
 from __future__ import annotations
 
 from gaitway.data.transforms.chain import Chain, Draws, Transform, chains
-from gaitway.data.transforms.silhouette import CutColumns, RandomErasing, RandomHorizontalFlip, RandomRotate, Scale
+from gaitway.data.transforms.geometric import RandomAffine, RandomPerspective, RandomRotate
+from gaitway.data.transforms.silhouette import CutColumns, CutParsing, RandomErasing, RandomHorizontalFlip, Scale
 
 TRANSFORMS: dict[str, type[Transform]] = {
     transform.__name__: transform
-    for transform in (CutColumns, RandomErasing, RandomHorizontalFlip, RandomRotate, Scale)
+    for transform in (
+        CutColumns,
+        CutParsing,
+        RandomAffine,
+        RandomErasing,
+        RandomHorizontalFlip,
+        RandomPerspective,
+        RandomRotate,
+        Scale,
+    )
 }
 """Transform classes by name."""
 
@@ -18,9 +28,12 @@ __all__ = [
     "TRANSFORMS",
     "Chain",
     "CutColumns",
+    "CutParsing",
     "Draws",
+    "RandomAffine",
     "RandomErasing",
     "RandomHorizontalFlip",
+    "RandomPerspective",
     "RandomRotate",
     "Scale",
     "Transform",

@@ -23,8 +23,8 @@ Draws = dict[str, npt.NDArray[Any]]
 class Transform(Protocol):
     """One step between the store and a model."""
 
-    def draw(self, num_sequences: int, generator: np.random.Generator) -> Draws:
-        """Random parameters of `num_sequences` sequences; empty for a transform without randomness."""
+    def draw(self, counts: Ints, generator: np.random.Generator) -> Draws:
+        """Random parameters of n sequences of `counts` `(n,)` frames; empty for a transform without randomness."""
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """Transform the frames of n sequences, which lie one after the other.
@@ -49,11 +49,9 @@ class Chain:
     def __init__(self, transforms: Sequence[Transform]) -> None:
         self.transforms = tuple(transforms)
 
-    def draw(
-        self, num_sequences: int, generator: np.random.Generator, *, rank: int = 0, world_size: int = 1
-    ) -> list[Draws]:
-        """Draw for a whole batch and keep the parameters of the sequences that process `rank` takes."""
-        drawn = [transform.draw(num_sequences, generator) for transform in self.transforms]
+    def draw(self, counts: Ints, generator: np.random.Generator, *, rank: int = 0, world_size: int = 1) -> list[Draws]:
+        """Draw for a whole batch, of `counts` frames, and keep the parameters of the sequences of process `rank`."""
+        drawn = [transform.draw(counts, generator) for transform in self.transforms]
         return [{name: share_of(values, rank, world_size) for name, values in draws.items()} for draws in drawn]
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Sequence[Draws]) -> Tensor:
@@ -85,3 +83,14 @@ def chains(
             "remove them or correct the name"
         )
     return {modality: Chain(transforms.get(modality, ())) for modality in modalities}
+
+
+def probability(p: float, transform: str) -> float:
+    """A transform's probability, checked.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"{transform}: p is {p}, expected a probability from 0 to 1")
+    return p

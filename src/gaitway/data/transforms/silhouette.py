@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from gaitway.data.memory import empty, on_device
 from gaitway.data.sampling import Ints
-from gaitway.data.transforms.chain import Draws
+from gaitway.data.transforms.chain import Draws, probability
 
 Floats = npt.NDArray[np.float64]
 NUM_ERASING_ATTEMPTS = 100
@@ -30,30 +29,43 @@ class CutColumns:
     """
 
     def __init__(self, *, columns: int | None = None) -> None:
-        if columns is not None and columns < 0:
-            raise ValueError(f"CutColumns: columns is {columns}, expected at least 0 or null")
-        self.columns = columns
+        self.columns = _columns(columns, "CutColumns")
 
-    def draw(self, num_sequences: int, generator: np.random.Generator) -> Draws:
+    def draw(self, counts: Ints, generator: np.random.Generator) -> Draws:
         """Nothing is random."""
         return {}
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, h, w)` uint8 to `(m, h, w - 2 columns)` float32."""
-        width = frames.shape[-1]
-        columns = 10 * (width // 64) if self.columns is None else self.columns
-        if 2 * columns >= width:
-            raise ValueError(
-                f"CutColumns cuts {columns} columns on each side of frames that are {width} wide, so nothing is left; "
-                "use a smaller number, or Scale for frames that are cut already"
-            )
-        return _to_unit_range(frames[..., columns : width - columns], "CutColumns")
+        return _to_unit_range(_cut(frames, self.columns, "CutColumns"), "CutColumns")
+
+
+class CutParsing:
+    """The same for maps of body parts, whose labels stay as they are (OpenGait's `BaseParsingCuttingTransform`).
+
+    Frames that are silhouettes after all, which is when the largest value is 255, are scaled to [0, 1].
+
+    Args:
+        columns: As in `CutColumns`.
+    """
+
+    def __init__(self, *, columns: int | None = None) -> None:
+        self.columns = _columns(columns, "CutParsing")
+
+    def draw(self, counts: Ints, generator: np.random.Generator) -> Draws:
+        """Nothing is random."""
+        return {}
+
+    def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
+        """`(m, h, w)` uint8 to `(m, h, w - 2 columns)` float32."""
+        cut = _cut(frames, self.columns, "CutParsing")
+        return cut / torch.where(cut.amax() == 255, 255.0, 1.0)
 
 
 class Scale:
     """Scales to [0, 1] (OpenGait's `BaseSilTransform`), for frames that are cut already."""
 
-    def draw(self, num_sequences: int, generator: np.random.Generator) -> Draws:
+    def draw(self, counts: Ints, generator: np.random.Generator) -> Draws:
         """Nothing is random."""
         return {}
 
@@ -70,11 +82,11 @@ class RandomHorizontalFlip:
     """
 
     def __init__(self, *, p: float = 0.5) -> None:
-        self.p = _probability(p, "RandomHorizontalFlip")
+        self.p = probability(p, "RandomHorizontalFlip")
 
-    def draw(self, num_sequences: int, generator: np.random.Generator) -> Draws:
+    def draw(self, counts: Ints, generator: np.random.Generator) -> Draws:
         """`fires` `(n,)` bool."""
-        return {"fires": generator.random(num_sequences) < self.p}
+        return {"fires": generator.random(len(counts)) < self.p}
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, h, w)` to the same shape."""
@@ -83,40 +95,58 @@ class RandomHorizontalFlip:
 
 
 class RandomErasing:
-    """Sets a rectangle to 0, the same in all frames of a sequence (Zhong et al., arXiv:1708.04896).
+    """Sets a rectangle to 0 (Zhong et al., arXiv:1708.04896).
 
     Args:
-        p: Probability per sequence.
+        p: Probability per sequence, or per frame.
         min_area: Smallest share of the frame's area.
         max_area: Largest share.
         min_aspect: Smallest ratio of height to width; the largest is its inverse.
+        per_frame: Whether each frame has a rectangle of its own, or none; otherwise all frames of a sequence have
+            the same.
     """
 
     def __init__(
-        self, *, p: float = 0.5, min_area: float = 0.05, max_area: float = 0.2, min_aspect: float = 0.3
+        self,
+        *,
+        p: float = 0.5,
+        min_area: float = 0.05,
+        max_area: float = 0.2,
+        min_aspect: float = 0.3,
+        per_frame: bool = False,
     ) -> None:
         if not (0 < min_area <= max_area < 1 and 0 < min_aspect <= 1):
             raise ValueError(
                 f"RandomErasing: areas {min_area} to {max_area} with a least aspect of {min_aspect}; "
                 "expected 0 < min_area <= max_area < 1 and 0 < min_aspect <= 1"
             )
-        self.p = _probability(p, "RandomErasing")
+        self.p, self.per_frame = probability(p, "RandomErasing"), per_frame
         self.min_area, self.max_area, self.min_aspect = min_area, max_area, min_aspect
 
-    def draw(self, num_sequences: int, generator: np.random.Generator) -> Draws:
-        """`fires` `(n,)` bool; `area`, `aspect` `(n, attempts)`; `top`, `left` `(n,)` in [0, 1) of where it fits."""
-        attempts = (num_sequences, NUM_ERASING_ATTEMPTS)
+    def draw(self, counts: Ints, generator: np.random.Generator) -> Draws:
+        """Random parameters.
+
+        Returns:
+            `fires` `(n,)` bool; `area`, `aspect` `(n, attempts)`; `top`, `left` `(n,)` in [0, 1) of where it fits.
+            With `per_frame` there is an axis of frames, up to the longest sequence, after the first.
+        """
+        shape = (len(counts), int(counts.max())) if self.per_frame else (len(counts),)
+        attempts = (*shape, NUM_ERASING_ATTEMPTS)
         return {
-            "fires": generator.random(num_sequences) < self.p,
+            "fires": generator.random(shape) < self.p,
             "area": generator.uniform(self.min_area, self.max_area, attempts),
             "aspect": generator.uniform(self.min_aspect, 1 / self.min_aspect, attempts),
-            "top": generator.random(num_sequences),
-            "left": generator.random(num_sequences),
+            "top": generator.random(shape),
+            "left": generator.random(shape),
         }
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, h, w)` to the same shape."""
         height, width = frames.shape[-2:]
+        if self.per_frame:
+            exists = np.arange(draws["fires"].shape[1]) < counts[:, None]
+            draws = {name: values[exists] for name, values in draws.items()}
+            counts = np.ones_like(counts, shape=len(frames))
         sides = erased_rectangles(draws["area"], draws["aspect"], draws["top"], draws["left"], height, width)
         sides[~draws["fires"]] = 0  # a rectangle without extent erases nothing
         top, left, tall, wide = _per_frame(sides, counts, frames.device)[:, :, None].unbind(1)  # each (m, 1)
@@ -126,41 +156,8 @@ class RandomErasing:
         return frames.masked_fill(inside_rows[:, :, None] & inside_columns[:, None, :], 0)
 
 
-class RandomRotate:
-    """Rotates by a random angle, bilinear with a black border.
-
-    The centre is the published one, x = h // 2 and y = w // 2: for 64 × 44 frames (32, 22), not the middle of the
-    frame, so that the walker also moves. Released weights were trained so.
-
-    Args:
-        p: Probability per sequence.
-        degree: Largest angle in either direction, in degrees.
-    """
-
-    def __init__(self, *, p: float = 0.5, degree: float = 10.0) -> None:
-        if degree < 0:
-            raise ValueError(f"RandomRotate: degree is {degree}, expected at least 0")
-        self.p, self.degree = _probability(p, "RandomRotate"), degree
-
-    def draw(self, num_sequences: int, generator: np.random.Generator) -> Draws:
-        """`fires` `(n,)` bool, `angle` `(n,)` in degrees, counter-clockwise positive."""
-        return {
-            "fires": generator.random(num_sequences) < self.p,
-            "angle": generator.uniform(-self.degree, self.degree, num_sequences),
-        }
-
-    def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
-        """`(m, h, w)` to the same shape; uint8 is rounded to uint8."""
-        fires = np.repeat(draws["fires"], counts)
-        if not fires.any():
-            return frames
-        matrices = rotation_matrices(np.repeat(draws["angle"], counts)[fires], *frames.shape[-2:])
-        chosen = on_device(np.flatnonzero(fires), frames.device)
-        return frames.index_copy(0, chosen, warp(frames[chosen], matrices))
-
-
 def erased_rectangles(area: Floats, aspect: Floats, top: Floats, left: Floats, height: int, width: int) -> Ints:
-    """The rectangles that `RandomErasing` sets to 0, one per sequence.
+    """The rectangles that `RandomErasing` sets to 0, one per sequence, or frame.
 
     Args:
         area: `(n, attempts)`, shares of the frame's area.
@@ -182,39 +179,21 @@ def erased_rectangles(area: Floats, aspect: Floats, top: Floats, left: Floats, h
     return np.where(fits[first][:, None], np.stack((*places, tall, wide), axis=1), 0).astype(np.int64)
 
 
-def rotation_matrices(angles: Floats, height: int, width: int) -> Floats:
-    """Rotations `(n, 2, 3)` about x = h // 2, y = w // 2, which take pixel (x, y, 1) of a frame to its new place.
-
-    Args:
-        angles: `(n,)` degrees, counter-clockwise positive (y points down).
-        height: Height of the frames.
-        width: Width of the frames.
-    """
-    x, y = height // 2, width // 2  # the published order
-    cos, sin = np.cos(np.deg2rad(angles)), np.sin(np.deg2rad(angles))
-    shift_x, shift_y = (1 - cos) * x - sin * y, sin * x + (1 - cos) * y
-    return np.stack((cos, sin, shift_x, -sin, cos, shift_y), axis=-1).reshape(-1, 2, 3)
+def _columns(columns: int | None, transform: str) -> int | None:
+    if columns is not None and columns < 0:
+        raise ValueError(f"{transform}: columns is {columns}, expected at least 0 or null")
+    return columns
 
 
-def warp(frames: Tensor, matrices: Floats) -> Tensor:
-    """Move the pixels of every frame by its own affine map, bilinear with a black border.
-
-    Args:
-        frames: `(m, h, w)`.
-        matrices: `(m, 2, 3)`, from pixels of the frame to pixels of the result.
-
-    Returns:
-        `(m, h, w)` of the same type; uint8 is rounded.
-    """
-    height, width = frames.shape[-2:]
-    to_unit = np.array([[2 / width, 0, 1 / width - 1], [0, 2 / height, 1 / height - 1], [0, 0, 1]])
-    square = np.concatenate((matrices, np.broadcast_to([0.0, 0.0, 1.0], (len(matrices), 1, 3))), axis=1)
-    # the sampling position in the frame of each pixel of the result, both in [-1, 1]
-    sampling = (to_unit @ np.linalg.inv(square) @ np.linalg.inv(to_unit))[:, :2]
-    theta = on_device(sampling.astype(np.float32), frames.device)
-    grid = functional.affine_grid(theta, [len(frames), 1, height, width], align_corners=False)
-    moved = functional.grid_sample(frames[:, None].float(), grid, align_corners=False)[:, 0]
-    return moved.round().to(frames.dtype) if frames.dtype == torch.uint8 else moved
+def _cut(frames: Tensor, columns: int | None, transform: str) -> Tensor:
+    width = frames.shape[-1]
+    columns = 10 * (width // 64) if columns is None else columns
+    if 2 * columns >= width:
+        raise ValueError(
+            f"{transform} cuts {columns} columns on each side of frames that are {width} wide, so nothing is left; "
+            "use a smaller number, or Scale for frames that are cut already"
+        )
+    return frames[..., columns : width - columns]
 
 
 def _to_unit_range(frames: Tensor, transform: str) -> Tensor:
@@ -229,9 +208,3 @@ def _to_unit_range(frames: Tensor, transform: str) -> Tensor:
 def _per_frame(values: npt.NDArray[Any], counts: Ints, device: torch.device) -> Tensor:
     """Values of sequences `(n, ...)` as values of their frames `(m, ...)`, on the device."""
     return on_device(np.repeat(values, counts, axis=0), device)
-
-
-def _probability(p: float, transform: str) -> float:
-    if not 0 <= p <= 1:
-        raise ValueError(f"{transform}: p is {p}, expected a probability from 0 to 1")
-    return p

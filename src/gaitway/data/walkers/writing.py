@@ -1,4 +1,4 @@
-"""Rendering many walkers, on many cores, into a store or into a tree of PNG files in CASIA-B's raw layout."""
+"""Rendering many walkers, on many cores, into a store or into a tree of files as a data set is distributed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from gaitway.data.store_writer import StoreWriter
 from gaitway.data.walkers.body import prepare_bodies
 from gaitway.data.walkers.camera import VIEWS
 from gaitway.data.walkers.generate import CONDITIONS, record
+from gaitway.data.walkers.layouts import RAW_LAYOUTS, write_recordings
 
 SIZE = 64
 NUM_FRAMES = 24
@@ -67,24 +67,21 @@ class _Align:
 
 @dataclass(frozen=True, slots=True)
 class _Save:
-    """Work for another process: the raw frames of an identity as PNG files below `folder`."""
+    """Work for another process: the raw frames of an identity as files below `folder`."""
 
     seed: int
     num_frames: int
     folder: Path
+    layout: str
 
     def __call__(self, identity: int) -> int:
         torch.set_num_threads(1)
-        sequences = 0
-        for recording in record(self.seed, identity, num_frames=self.num_frames):
-            parts = recording.subject, recording.condition, recording.view
-            sequence = self.folder.joinpath(*parts)
-            sequence.mkdir(parents=True, exist_ok=True)
-            for number, frame in enumerate(recording.frames, start=1):
-                file = sequence / f"{'-'.join(parts)}-{number:03d}.png"
-                file.write_bytes(cv2.imencode(".png", frame, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes())
-            sequences += 1
-        return sequences
+        layout = RAW_LAYOUTS[self.layout]
+        recordings = record(
+            self.seed, identity, num_frames=self.num_frames, conditions=layout.conditions, views=layout.views
+        )
+        named = ((r.subject, r.condition, r.view, r.frames) for r in recordings)
+        return write_recordings(named, self.folder, layout)
 
 
 def write_store(
@@ -136,20 +133,32 @@ def write_store(
 def write_raw_tree(
     out: str | Path,
     *,
+    layout: str = "casia-b",
     num_identities: int,
     seed: int,
     num_frames: int = NUM_FRAMES,
     num_processes: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Render walkers into PNG files of 320×240 as CASIA-B has them: `001/bg-01/000/001-bg-01-000-001.png`.
+    """Render walkers into files as a data set is distributed: for CASIA-B PNG files of 320×240.
 
-    The arguments are those of `write_store`, and so are the errors. Written to `OUT.partial` and renamed at the end.
+    Written to `OUT.partial` and renamed at the end.
+
+    Args:
+        out: Folder of the tree; must not exist.
+        layout: Which data set's, one of `RAW_LAYOUTS`.
+        num_identities: As for `write_store`, and so are the others and the errors.
+        seed: Which population.
+        num_frames: Frames per sequence.
+        num_processes: Worker processes.
+        progress: Called with the identities done and to be done.
 
     Returns:
         The folder of the tree.
     """
     _check(num_identities, seed, num_frames, num_processes)
+    if layout not in RAW_LAYOUTS:
+        raise ValueError(f"no raw layout {layout!r}; known are {', '.join(RAW_LAYOUTS)}")
     out = Path(out)
     if out.exists():
         raise FileExistsError(f"{out} exists already; choose another name or remove it")
@@ -158,14 +167,12 @@ def write_raw_tree(
     if partial.exists():
         shutil.rmtree(partial)  # of a run that was killed; it can't be told which of its files are whole
     partial.mkdir(parents=True)
-    done, total = 0, num_identities * len(CONDITIONS) * len(VIEWS)
     identities = range(1, num_identities + 1)
     try:
-        with closing(_work(_Save(seed, num_frames, partial), identities, num_processes)) as counts:
-            for sequences in counts:
-                done += sequences
+        with closing(_work(_Save(seed, num_frames, partial, layout), identities, num_processes)) as counts:
+            for done, _ in enumerate(counts, start=1):
                 if progress:
-                    progress(done, total)
+                    progress(done, num_identities)
     except BaseException:
         shutil.rmtree(partial)
         raise

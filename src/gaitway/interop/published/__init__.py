@@ -9,18 +9,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gaitway.interop.published import baseline, gaitset
+from gaitway.interop.published import baseline, deepgaitv2, dygait, gaitbase, gaitgl, gaitpart, gaitset, gln, hstl
 from gaitway.interop.published.model import Configure, Neck, PublishedModel, Shapes, UnknownModelError
 
 CONFIGURED: dict[str, Configure] = {
     "Baseline": baseline.configure,
+    "DeepGaitV2": deepgaitv2.configure,
+    "Dygait": dygait.configure,
+    "Dygait_aaai": dygait.configure,
+    "GaitGL": gaitgl.configure,
+    "GaitPart": gaitpart.configure,
     "GaitSet": gaitset.configure,
+    "GLN": gln.configure,
+    "HSTL": hstl.configure,
+    "HSTL_Gait3D": hstl.configure,
+    "HSTL_OU": hstl.configure,
 }
 """By the name that published configurations use."""
 
 PUBLISHED_MODELS: dict[str, PublishedModel] = {
     "Baseline": baseline.PUBLISHED,
+    "DeepGaitV2": deepgaitv2.PUBLISHED,
+    "DyGait": dygait.PUBLISHED,
+    "GaitBase": gaitbase.PUBLISHED,
+    "GaitGL": gaitgl.PUBLISHED,
+    "GaitPart": gaitpart.PUBLISHED,
     "GaitSet": gaitset.PUBLISHED,
+    "GLN": gln.PUBLISHED,
+    "HSTL": hstl.PUBLISHED,
 }
 """By the name of our class."""
 

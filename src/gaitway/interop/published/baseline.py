@@ -1,20 +1,23 @@
-"""The class `Baseline` of OpenGait with a plain backbone: the baseline of release 1.0, and GaitBase on HID."""
+"""The class `Baseline` of OpenGait: by its backbone the baseline of release 1.0 (and GaitBase on HID), or GaitBase."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from gaitway.interop.published import gaitbase
 from gaitway.interop.published.model import Neck, PublishedModel, Shapes, UnknownModelError, expect, widths
 from gaitway.models import baseline
 
 
 def configure(model_cfg: Mapping[str, Any], dataset: str) -> dict[str, Any]:
-    """Our Baseline of a published `model_cfg`."""
+    """Our Baseline, or GaitBase, of a published `model_cfg`."""
+    if model_cfg["backbone_cfg"]["type"] == "ResNet9":
+        return gaitbase.configure(model_cfg, dataset)
     backbone, head, neck = model_cfg["backbone_cfg"], model_cfg["SeparateFCs"], model_cfg["SeparateBNNecks"]
     if backbone["type"] != "Plain":
         raise UnknownModelError(
-            f"Gaitway's Baseline has the backbone 'Plain' only, not yet {backbone['type']!r} (GaitBase, LidarGait)"
+            f"Gaitway has the class Baseline with the backbones 'Plain' and 'ResNet9', not {backbone['type']!r}"
         )
     channels = [int(code.split("-")[1]) for code in backbone["layers_cfg"] if code != "M"]
     parts = sum(model_cfg["bin_num"])

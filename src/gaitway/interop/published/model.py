@@ -20,10 +20,14 @@ class UnknownModelError(ValueError):
 
 @dataclass(frozen=True)
 class Neck:
-    """A BN neck in our names: where its tensors are (`neck.`), and the per-part linear before it (`head.weight`)."""
+    """A BN neck in our names: where its tensors are (`neck.`), and the per-part linear before it (`head.weight`).
+
+    The inputs of the weight `after`, if there is one, are the flattened channels of the neck, in the same order.
+    """
 
     prefix: str
     linear: str | None
+    after: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gaitway.data.datasets import casia_b
-from gaitway.data.datasets.casia_b import align_sequence, find_sources, prepare_casia_b
+from gaitway.data.datasets import silhouettes
+from gaitway.data.datasets.casia_b import CASIA_B
 from gaitway.data.datasets.preparing import in_order, process_pool
+from gaitway.data.datasets.silhouettes import align_sequence, prepare_silhouettes
+from gaitway.data.datasets.sources import find_sources
 from gaitway.data.pretreatment import align_silhouette
 from gaitway.data.store import LeftOut, Store
 from tests.data.datasets.raw import contents, person, png, write_png_tree
@@ -31,11 +33,11 @@ def tree(tmp_path: Path) -> Path:
 @pytest.fixture
 def in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in this process: starting others takes a second."""
-    monkeypatch.setattr(casia_b, "process_pool", ThreadPoolExecutor)
+    monkeypatch.setattr(silhouettes, "process_pool", ThreadPoolExecutor)
 
 
 def prepare(raw: Path, out: str = "store", **options: Any) -> Store:
-    return prepare_casia_b(raw, raw.parent / out, num_processes=2, **options)
+    return prepare_silhouettes(CASIA_B, raw, raw.parent / out, dataset="made-up", num_processes=2, **options)
 
 
 def tar(folder: Path, file: Path, *, reverse: bool = False) -> Path:
@@ -72,7 +74,7 @@ def test_aligns_every_frame_in_order_on_several_processes(tree: Path) -> None:
     assert calls == [(done, 8) for done in range(1, 9)]
     expected = [align_silhouette(person(frame + 1), 64) for frame in (1, 2, 3)]  # the tree's second sequence
     np.testing.assert_array_equal(store.frames("silhouettes", NAMES.index("001-nm-01-090")), np.stack(expected))
-    assert store.manifest.dataset == "casia-b"
+    assert store.manifest.dataset == "made-up"
     assert store.manifest.left_out == {}
 
 
@@ -132,7 +134,7 @@ def test_frames_are_dropped_by_the_published_rule_and_counted() -> None:
     empty, speck, left = np.zeros((240, 320), np.uint8), np.zeros((240, 320), np.uint8), np.zeros((240, 320), np.uint8)
     speck[0, :39], left[:, 0] = 255, 255
     files = {"1.png": png(empty), "2.png": png(person(1)), "3.png": png(speck), "4.png": png(left)}
-    prepared = align_sequence(("001", "nm-01", "000"), files, size=64)
+    prepared = align_sequence(("001", "nm-01", "000"), files, kind=CASIA_B, size=64)
     assert prepared.frames["silhouettes"].shape == (1, 64, 64)
     assert prepared.left_out == [LeftOut("frames", "no center", 1), LeftOut("frames", "no data", 2)]
     assert prepared.damage == []
@@ -219,20 +221,20 @@ def test_a_locked_archive_is_said_so(tmp_path: Path) -> None:
 
 def test_what_is_no_raw_data_is_said_so(tree: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"there is no .*nothing; give the folder or archive"):
-        find_sources(tmp_path / "nothing")
+        find_sources(tmp_path / "nothing", CASIA_B.layout)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"empty holds no <subject>/<condition>/<view>/\*\.png and no archive"):
-        find_sources(tmp_path / "empty")
+    with pytest.raises(ValueError, match=r"empty holds no <subject>/<condition>/<view>/<frame>\.png and no archive"):
+        find_sources(tmp_path / "empty", CASIA_B.layout)
     (tmp_path / "text.tar").write_text("no archive")
     with pytest.raises(ValueError, match=r"text\.tar can't be read as a tar or zip archive"):
-        find_sources(tmp_path / "text.tar")
+        find_sources(tmp_path / "text.tar", CASIA_B.layout)
     (tree / "cover.png").write_bytes(png(person(1)))
-    with pytest.raises(ValueError, match="holds PNG files at different depths"):
-        find_sources(tree)
+    with pytest.raises(ValueError, match="holds frames at different depths"):
+        find_sources(tree, CASIA_B.layout)
     (tree / "cover.png").unlink()
     shutil.copy(zipped(tree, tmp_path / "all.zip"), tree / "003.zip")
-    with pytest.raises(ValueError, match=r"holds both PNG files .* and archives"):
-        find_sources(tree)
+    with pytest.raises(ValueError, match=r"holds both files with frames .* and archives"):
+        find_sources(tree, CASIA_B.layout)
 
 
 def end_worker(number: int) -> int:

@@ -1,0 +1,127 @@
+"""Every shipped recipe: its figures fit together, and it trains two steps on walkers in the shape of its data set."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gaitway.data import Store, walkers
+from gaitway.data.frame_sampling import FrameSampling
+from gaitway.data.partitions import load_partition
+from gaitway.data.store import FrameFormat
+from gaitway.data.store_writer import StoreWriter
+from gaitway.evaluation.protocol import load_protocol
+from gaitway.training.devices import StopSignals, create_fabric, precision_for
+from gaitway.training.loop import update
+from gaitway.training.recipe import Component, Recipe, list_recipes, load_recipe, recipe_text
+from gaitway.training.session import Session
+
+NOT_THE_MODELS = {"oumvlp/gaitpart": 3.78}  # published, but most likely a slip: see the recipe
+NUM_SUBJECTS, NUM_SEQUENCES = 2, 2
+NUM_FRAMES = 4  # HSTL's bias has no gradient with fewer
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_two_steps_of_training_change_the_weights(name: str, tmp_path: Path) -> None:
+    recipe = in_small(load_recipe(name))
+    fabric = create_fabric(accelerator="cpu", precision=recipe.training.precision)
+    fabric.launch()
+    session = Session(fabric, recipe, walkers_for(recipe, tmp_path / "store"), recipe_name=name)
+    session.train_mode()
+    before = {name: parameter.detach().clone() for name, parameter in session.model.named_parameters()}
+    for step, batch in zip(range(2), session.loader.batches(), strict=False):
+        figures, _ = update(session, batch, tmp_path / "run", StopSignals())
+        assert math.isfinite(float(figures["loss"])), f"step {step}"
+        assert len(batch.subjects) == NUM_SUBJECTS * NUM_SEQUENCES
+    trained = {name: parameter for name, parameter in session.model.named_parameters() if parameter.requires_grad}
+    assert [name for name, parameter in trained.items() if torch.equal(parameter, before[name])] == []
+
+
+def in_small(recipe: Recipe) -> Recipe:
+    """The recipe with small batches of short sequences, two steps, in the precision that training here takes."""
+    sampler = recipe.sampler.arguments | {"num_subjects": NUM_SUBJECTS, "num_sequences": NUM_SEQUENCES}
+    frames = {key: getattr(recipe.frames, key) for key in ("count", "order", "skip")}
+    return replace(
+        recipe,
+        sampler=Component(recipe.sampler.name, sampler),
+        frames=FrameSampling(**frames, num=NUM_FRAMES, min_num=NUM_FRAMES - 1, max_num=NUM_FRAMES + 1),
+        training=replace(recipe.training, steps=2, precision=precision_for(None, recipe.training.precision, "cpu")),
+    )
+
+
+def walkers_for(recipe: Recipe, path: Path) -> Store:
+    """A few walkers under the names and in the frame size of the recipe's data set."""
+    subjects = load_partition(recipe.data.partition).train[: NUM_SUBJECTS + 1]
+    shipped, size = walkers.load(), recipe.data.frame_shape
+    people = list(dict.fromkeys(shipped.index.subjects.tolist()))
+    formats = {"silhouettes": FrameFormat(tuple(size))}
+    with StoreWriter(path, dataset=recipe.data.dataset, modalities=formats, made={"by": "a test"}) as writer:
+        for subject, person in zip(subjects, people, strict=False):
+            for row in np.flatnonzero(shipped.index.subjects == person)[:NUM_SEQUENCES]:
+                frames = shipped.frames("silhouettes", int(row))
+                frames = frames.repeat(size[0] // 64, axis=1).repeat(size[1] // 64, axis=2)
+                writer.add(subject, f"walk-{row}", "000", {"silhouettes": frames})
+    return Store(path)
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_frames_come_as_the_model_takes_them(name: str) -> None:
+    """Silhouettes of 64 × 44 or 128 × 88, the same in training and in evaluation."""
+    recipe = load_recipe(name)
+    height, width = recipe.data.frame_shape
+    frames, counts = torch.zeros(3, height, width, dtype=torch.uint8), np.array([1, 2])
+    for transforms in (recipe.build_transforms(), recipe.build_evaluation_transforms()):
+        found = frames
+        for transform in transforms:
+            found = transform(found, counts, transform.draw(counts, np.random.default_rng(0)))
+        assert found.shape == (3, height, width * 44 // 64)
+        assert found.dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_partition_protocol_and_schedule_fit(name: str) -> None:
+    recipe = load_recipe(name)
+    dataset = re.sub("[^a-z0-9]", "", load_partition(recipe.data.partition).dataset.lower())
+    assert dataset == recipe.data.dataset.replace("-", "")
+    assert name.startswith(f"{recipe.data.dataset}/")
+    protocol = load_protocol(recipe.evaluation.protocol)
+    assert protocol.dataset == recipe.data.dataset
+    if recipe.published is not None:
+        assert set(recipe.published.rank1) <= set(protocol.probes)
+    milestones: list[int] = recipe.schedule.arguments["milestones"]
+    assert milestones == sorted(milestones)
+    assert milestones[-1] <= recipe.training.steps  # DyGait on Gait3D has its last at the very end
+    if recipe.training.starts_from:
+        assert recipe.training.starts_from in list_recipes()
+
+
+SIZED = [name for name in list_recipes() if "  parameters: " in recipe_text(name)]
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_published_sizes_are_those_of_the_models(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.published is not None
+    number, _, what = recipe.published.parameters.partition("M")
+    with torch.device("meta"):
+        model: Any = recipe.build_model(len(load_partition(recipe.data.partition).train))
+    counted = model.backbone if what.strip() == "backbone" else model
+    millions = sum(parameter.numel() for parameter in counted.parameters()) / 1e6
+    if name in NOT_THE_MODELS:
+        assert float(number) == NOT_THE_MODELS[name] != pytest.approx(millions, rel=0.1)
+    else:
+        assert millions == pytest.approx(float(number), rel=5e-3)
+
+
+def test_3d_figures_do_not_stand_in_p3d_recipes() -> None:
+    for name in ("oumvlp/deepgaitv2", "grew/deepgaitv2"):
+        recipe = load_recipe(name)
+        assert recipe.model.arguments["mode"] == "p3d"
+        assert recipe.published is None or not recipe.published.rank1
