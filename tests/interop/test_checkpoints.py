@@ -151,8 +151,8 @@ def test_models_from_published_configurations() -> None:
 
 
 def test_models_that_gaitway_does_not_have() -> None:
-    with pytest.raises(UnknownModelError, match="no 'GaitPart' yet; it imports Baseline, GaitSet"):
-        model_from_config({"model": "GaitPart"})
+    with pytest.raises(UnknownModelError, match="no 'GaitFormer' yet; it imports Baseline, DeepGaitV2"):
+        model_from_config({"model": "GaitFormer"})
     resnet = {**baseline_cfg(), "backbone_cfg": {"type": "ResNet50"}}
     with pytest.raises(UnknownModelError, match="'Plain' and 'ResNet9', not 'ResNet50'"):
         model_from_config(resnet)

@@ -100,3 +100,23 @@ def test_strips_have_no_bias_and_channels_last_weights() -> None:
 def test_a_map_with_fewer_rows_than_strips_is_refused() -> None:
     with pytest.raises(ValueError, match="a map of 3 rows has no 4 strips; use larger frames or fewer halvings"):
         StripConvolution3d(in_channels=1, out_channels=1, halvings=2)(torch.zeros(1, 1, 2, 3, 4))
+
+
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (1, 3, 3)])
+@pytest.mark.parametrize("stride", [(1, 1, 1), (1, 2, 2)])
+@pytest.mark.parametrize("t", [1, 3])
+def test_short_clips_in_bfloat16_are_convolved_as_in_float32(
+    kernel: tuple[int, int, int], stride: tuple[int, int, int], t: int
+) -> None:
+    """PyTorch's own gradient of the weights is random for such clips on CPUs with AMX, or takes forever."""
+    layer = convolution3d(64, 64, kernel, stride)
+    x = torch.randn(2, 64, t, 32, 44).contiguous(memory_format=torch.channels_last_3d).requires_grad_()
+    expected = F.conv3d(x, layer.weight, stride=stride, padding=layer.padding)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(x)
+    assert found.dtype == torch.bfloat16
+    assert found.is_contiguous(memory_format=torch.channels_last_3d)
+    pairs = [(found.float(), expected)]
+    pairs += zip(gradients(found, x, layer.weight), gradients(expected, x, layer.weight), strict=True)
+    for ours, direct in pairs:
+        assert (ours.float() - direct).norm() < 0.02 * direct.norm()

@@ -184,7 +184,7 @@ def each_part(loss: nn.Module, embeddings: Tensor, labels: Tensor) -> dict[str, 
     of_parts = [loss(part, labels)[1] for part in torch.split(embeddings, 1, dim=1)]
     found = {f"loss_info/triplet/{name}": torch.stack([figures[name] for figures in of_parts]) for name in of_parts[0]}
     # the published mean has the rounding errors of the distances to oneself in it, which ours are 0 without
-    x = embeddings.transpose(0, 1)  # (p, n, d)
+    x = embeddings.transpose(0, 1).contiguous()  # (p, n, d)
     squares = x.square().sum(2)
     squared = squares[:, :, None] + squares[:, None, :] - 2 * torch.bmm(x, x.transpose(1, 2))
     return found | {"loss_info/triplet/mean_dist": squared.clamp(min=0).sqrt().mean((1, 2))}

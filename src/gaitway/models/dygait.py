@@ -19,6 +19,7 @@ from gaitway.nn import (
     Clips,
     GeneralisedMeanPooling,
     PartLinear,
+    conv3d,
     convolution2d,
     convolution3d,
     initialise,
@@ -57,7 +58,7 @@ class DynamicConvolution(nn.Module):
         static = self.static.weight
         if static.shape[2] == 1:
             static = F.pad(static, (0, 0, 0, 0, 1, 1))
-        moving = F.conv3d(x, self.dynamic.weight + static, padding=1)
+        moving = conv3d(x, self.dynamic.weight + static)
         moving = F.relu_(moving.sub_(self._dynamic_of_the_mean(x, clips)))
         return clips.clear(F.relu_(self.general(x)) + moving)
 

@@ -40,7 +40,7 @@ class RegionalConvolutions(nn.Module):
     """3×3×3 convolutions of horizontal regions, each with kernels and zero padding of its own (ARME).
 
     No region sees another. There is a convolution per region, not a grouped one per height: a region's maps and
-    kernels are large, and regions of equal height as groups took 0.9 to 1.3 times as long in float32 and 0.9 to 1.5
+    kernels are large, and regions of equal height as groups took 1.0 to 1.3 times as long in float32 and 0.9 to 1.5
     times in bf16 (one core, two clips; the more channels, the longer).
 
     Args:
@@ -102,7 +102,7 @@ class FrameAggregation(nn.Module):
         """Aggregate the frames; see the class for shapes. What is beyond the end of a clip is 0 afterwards."""
         shortened = clips.shortened(3)
         x = clips.fill(x, -torch.inf)
-        # channels-last, the poolings are as fast as chains of `torch.maximum` and their backward pass takes an eighth
+        # channels-last, chains of `torch.maximum` take as long, with the backward pass five to eight times as long
         three = shortened.clear(_max_pool(x, (3, 1, 1), stride=(3, 1, 1)))  # (n, c, t/3, h, w)
         five = shortened.clear(_max_pool(x, (5, 1, 1), stride=(3, 1, 1), padding=(1, 0, 0)))
 

@@ -10,7 +10,7 @@ from gaitway.nn.convolution import (
     leaky_relu,
     leaky_relu_,
 )
-from gaitway.nn.convolution3d import StemConvolution3d, StripConvolution3d, convolution3d, lay_channels_last_3d
+from gaitway.nn.convolution3d import StemConvolution3d, StripConvolution3d, conv3d, convolution3d, lay_channels_last_3d
 from gaitway.nn.fold import fold_batch_norm, has_foldable_batch_norm
 from gaitway.nn.initialise import initialise
 from gaitway.nn.parts import BatchNormNeck, PartLinear
@@ -35,6 +35,7 @@ __all__ = [
     "StripConvolution3d",
     "TemporalConvNorm",
     "TimeAxis",
+    "conv3d",
     "convolution2d",
     "convolution3d",
     "fold_batch_norm",

@@ -2,11 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gaitway.nn.convolution import leaky_relu_
+
+SHORT = 10
+"""Clips of fewer frames are convolved in 2-D where `_miscomputed` says so; faults were seen up to 6 frames."""
+
+
+class Convolution3d(nn.Conv3d):
+    """A 3-D convolution that is right for short clips in bfloat16 on CPUs too (see `conv3d`)."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        assert isinstance(self.padding, tuple)
+        return conv3d(input, weight, bias, self.stride, self.padding)
+
+
+def conv3d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[int] = (1, 1, 1),
+    padding: Sequence[int] = (1, 1, 1),
+) -> Tensor:
+    """`torch.nn.functional.conv3d`, in 2-D where PyTorch miscomputes the gradient of the weights.
+
+    In bfloat16 on CPUs with AMX, oneDNN (of PyTorch 2.13, and who knows of which others) gives wrong gradients of
+    3×3×3 kernels for clips of a few frames: for some sizes random numbers, for others it never ends or corrupts memory.
+    There every frame is convolved in 2-D with the frames before and after it as further channels: the same sums.
+
+    Args:
+        x: `(n, c, t, h, w)`.
+        weight: `(c', c, frames, rows, columns)`.
+        bias: `(c',)`, or None.
+        stride: Along time, height and width.
+        padding: Likewise.
+
+    Returns:
+        `(n, c', t', h', w')`.
+    """
+    frames = weight.shape[2]
+    if stride[0] != 1 or padding[0] != frames // 2 or not _miscomputed(x, weight):
+        return F.conv3d(x, weight, bias, tuple(stride), tuple(padding))
+    n, t = len(x), x.shape[2]
+    clips = F.pad(x.permute(0, 2, 3, 4, 1), (0, 0, 0, 0, 0, 0, frames // 2, frames // 2))  # (n, t + 2, h, w, c)
+    around = torch.cat([clips[:, i : i + t] for i in range(frames)], 4).flatten(0, 1)  # (n·t, h, w, frames·c)
+    y = F.conv2d(around.permute(0, 3, 1, 2), weight.transpose(1, 2).flatten(1, 2), bias, stride[1:], padding[1:])
+    return torch.unflatten(y, 0, (n, t)).transpose(1, 2)
+
+
+def _miscomputed(x: Tensor, weight: Tensor) -> bool:
+    in_bf16 = torch.is_autocast_enabled("cpu") or x.dtype == torch.bfloat16
+    return (
+        x.device.type == "cpu" and x.shape[2] < SHORT and weight.requires_grad and torch.is_grad_enabled() and in_bf16
+    )
 
 
 def convolution3d(
@@ -15,7 +68,7 @@ def convolution3d(
     kernel_size: tuple[int, int, int] = (3, 3, 3),
     stride: tuple[int, int, int] = (1, 1, 1),
     padding: tuple[int, int, int] | None = None,
-) -> nn.Conv3d:
+) -> Convolution3d:
     """A 3-D convolution without bias over `(n, c, t, h, w)`, laid out channels-last.
 
     Args:
@@ -27,7 +80,7 @@ def convolution3d(
     """
     if padding is None:
         padding = (kernel_size[0] // 2, kernel_size[1] // 2, kernel_size[2] // 2)
-    layer = nn.Conv3d(in_channels, out_channels, kernel_size, stride, padding, bias=False)
+    layer = Convolution3d(in_channels, out_channels, kernel_size, stride, padding, bias=False)
     lay_channels_last_3d(layer)
     return layer
 
@@ -61,7 +114,7 @@ class StemConvolution3d(nn.Conv3d):
         return torch.unflatten(y, 0, (n, t)).transpose(1, 2)
 
 
-class StripConvolution3d(nn.Conv3d):
+class StripConvolution3d(Convolution3d):
     """A 3×3×3 convolution of horizontal strips, each with its own zero padding, so that no strip sees another.
 
     The local half of GaitGL (Lin et al., ICCV 2021).
