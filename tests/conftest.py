@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before numpy and torch start threads: processes that each use all cores wait
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol

@@ -26,6 +26,7 @@ from gaitway.training.session import Session
 NOT_THE_MODELS = {"oumvlp/gaitpart": 3.78}  # published, but most likely a slip: see the recipe
 NUM_SUBJECTS, NUM_SEQUENCES = 2, 2
 NUM_FRAMES = 4  # HSTL's bias has no gradient with fewer
+NUM_FRAMES_DYGAIT = 6  # with fewer one frame is left after it takes one of three, and nothing is dynamic
 
 
 @pytest.mark.parametrize("name", list_recipes())
@@ -48,10 +49,11 @@ def in_small(recipe: Recipe) -> Recipe:
     """The recipe with small batches of short sequences, two steps, in the precision that training here takes."""
     sampler = recipe.sampler.arguments | {"num_subjects": NUM_SUBJECTS, "num_sequences": NUM_SEQUENCES}
     frames = {key: getattr(recipe.frames, key) for key in ("count", "order", "skip")}
+    num = NUM_FRAMES_DYGAIT if recipe.model.name == "DyGait" else NUM_FRAMES
     return replace(
         recipe,
         sampler=Component(recipe.sampler.name, sampler),
-        frames=FrameSampling(**frames, num=NUM_FRAMES, min_num=NUM_FRAMES - 1, max_num=NUM_FRAMES + 1),
+        frames=FrameSampling(**frames, num=num, min_num=num - 1, max_num=num + 1),
         training=replace(recipe.training, steps=2, precision=precision_for(None, recipe.training.precision, "cpu")),
     )
 
@@ -89,10 +91,10 @@ def test_frames_come_as_the_model_takes_them(name: str) -> None:
 def test_partition_protocol_and_schedule_fit(name: str) -> None:
     recipe = load_recipe(name)
     dataset = re.sub("[^a-z0-9]", "", load_partition(recipe.data.partition).dataset.lower())
-    assert dataset == recipe.data.dataset.replace("-", "")
-    assert name.startswith(f"{recipe.data.dataset}/")
+    assert recipe.data.dataset.replace("-", "").startswith(dataset)  # of HID there are several years
+    assert recipe.data.dataset.startswith(name.partition("/")[0])
     protocol = load_protocol(recipe.evaluation.protocol)
-    assert protocol.dataset == recipe.data.dataset
+    assert recipe.data.dataset.startswith(protocol.dataset)
     if recipe.published is not None:
         assert set(recipe.published.rank1) <= set(protocol.probes)
     milestones: list[int] = recipe.schedule.arguments["milestones"]

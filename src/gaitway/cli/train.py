@@ -152,7 +152,7 @@ def _recipe(args: argparse.Namespace) -> tuple[str, Recipe]:
     if recipe.training.starts_from and not args.init:
         raise ValueError(
             f"{args.recipe} starts from the weights of {recipe.training.starts_from}; train that first, then give its "
-            "run or checkpoint here: --init RUN --init-partial"
+            "run or checkpoint here: --init RUN"
         )
     if Path(recipe.data.partition).is_file():  # the run may be resumed and evaluated from elsewhere
         recipe = replace(recipe, data=replace(recipe.data, partition=str(Path(recipe.data.partition).resolve())))

@@ -207,7 +207,7 @@ class HSTL(nn.Module):
 def _max_pool(
     x: Tensor, size: tuple[int, int, int], *, stride: tuple[int, int, int], padding: tuple[int, int, int] = (0, 0, 0)
 ) -> Tensor:
-    with torch.autocast(x.device.type, enabled=False):  # which on CPUs would only turn the map into float32 for it
+    with torch.autocast("cpu", enabled=False):  # which would only turn the map into float32 for it
         return F.max_pool3d(x, size, stride, padding)
 
 

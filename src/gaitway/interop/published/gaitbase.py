@@ -7,7 +7,6 @@ from typing import Any
 
 from gaitway.interop.published.model import Neck, PublishedModel, Shapes, expect
 from gaitway.models import gaitbase
-from gaitway.nn.residual import STRIDES
 
 PREFIX = "Backbone.forward_block."
 
@@ -17,7 +16,7 @@ def configure(model_cfg: Mapping[str, Any], dataset: str) -> dict[str, Any]:
     backbone, head, neck = model_cfg["backbone_cfg"], model_cfg["SeparateFCs"], model_cfg["SeparateBNNecks"]
     parts = sum(model_cfg["bin_num"])
     expect("backbone_cfg.block", backbone["block"], "BasicBlock")
-    expect("backbone_cfg.strides", tuple(backbone["strides"]), STRIDES)
+    expect("backbone_cfg.strides", tuple(backbone["strides"]), (1, 2, 2, 1))
     expect("backbone_cfg.maxpool", backbone["maxpool"], False)
     expect("backbone_cfg.in_channels", backbone.get("in_channels", 1), 1)
     expect("SeparateFCs.in_channels", head["in_channels"], backbone["channels"][-1])

@@ -1,0 +1,46 @@
+"""The direct forms, against which the speed of our models is measured, give the numbers of the cases as well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.direct import DIRECT
+from tests.parity import every_model, hstldygait_dygait, hstldygait_hstl
+from tests.parity.case import Case, load_case, measure
+from tests.parity.every_model import frames_and_lengths
+from tests.parity.running import find_cases
+
+CASES = [
+    path
+    for path in find_cases(Path(__file__).parent / "cases")
+    if path.stem.endswith(("_eval", "_eval_single")) and not path.stem.startswith(("baseline", "block", "gaitbase_hid"))
+]
+
+
+def model_of(case: Case) -> nn.Module:
+    own = {"hstl": hstldygait_hstl.imported, "dygait": hstldygait_dygait.imported}
+    return own.get(case.name.partition("_")[0], every_model.imported)(case)
+
+
+@pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
+def test_the_direct_form_meets_the_case(path: Path) -> None:
+    case = load_case(path)
+    model = model_of(case)
+    silhouettes, lengths = frames_and_lengths(case)
+    if lengths is not None:
+        assert len(lengths) == 1
+        silhouettes = silhouettes.unsqueeze(0)
+    with torch.no_grad():
+        embeddings = DIRECT[type(model).__name__](model, silhouettes).embeddings
+    published = embeddings if case.family == "hstl-dygait" else embeddings.transpose(1, 2)
+    figures = measure(case, {"embeddings": published.numpy()}, {})
+    (figure,) = [figure for figure in figures if figure.name == "embeddings"]
+    assert figure.share <= 1, str(figure)
+
+
+def test_every_direct_form_is_checked() -> None:
+    assert {path.stem.partition("_")[0] for path in CASES} == {name.lower() for name in DIRECT}
