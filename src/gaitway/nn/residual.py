@@ -37,9 +37,12 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each channel of `(frames, c, h, w)`."""
-        if self.training and x.device.type == "cpu":
-            return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
-        return super().forward(x)
+        if not self.training or x.device.type != "cpu":
+            return super().forward(x)
+        y = super().forward(x.contiguous())
+        if y.requires_grad:  # in two orders of memory at once the backward pass takes three times as long
+            y.register_hook(torch.Tensor.contiguous)  # type: ignore[no-untyped-call]
+        return y.contiguous(memory_format=torch.channels_last)
 
 
 class ConvNorm(nn.Module):
