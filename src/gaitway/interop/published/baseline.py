@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from gaitway.interop.published import gaitbase
-from gaitway.interop.published.model import Neck, PublishedModel, Shapes, UnknownModelError, expect, widths
+from gaitway.interop.published.model import (
+    Neck,
+    PublishedModel,
+    Shapes,
+    UnknownModelError,
+    expect,
+    head_and_neck,
+    widths,
+)
 from gaitway.models import baseline
 
 
@@ -14,26 +22,17 @@ def configure(model_cfg: Mapping[str, Any], dataset: str) -> dict[str, Any]:
     """Our Baseline, or GaitBase, of a published `model_cfg`."""
     if model_cfg["backbone_cfg"]["type"] == "ResNet9":
         return gaitbase.configure(model_cfg, dataset)
-    backbone, head, neck = model_cfg["backbone_cfg"], model_cfg["SeparateFCs"], model_cfg["SeparateBNNecks"]
+    backbone = model_cfg["backbone_cfg"]
     if backbone["type"] != "Plain":
         raise UnknownModelError(
             f"Gaitway has the class Baseline with the backbones 'Plain' and 'ResNet9', not {backbone['type']!r}"
         )
     channels = [int(code.split("-")[1]) for code in backbone["layers_cfg"] if code != "M"]
-    parts = sum(model_cfg["bin_num"])
     expect("backbone_cfg.in_channels", backbone["in_channels"], 1)
-    expect("SeparateFCs.in_channels", head["in_channels"], channels[-1])
-    expect("SeparateFCs.parts_num", head["parts_num"], parts)
-    expect("SeparateFCs.norm", head.get("norm", False), False)
-    expect("SeparateBNNecks.in_channels", neck["in_channels"], head["out_channels"])
-    expect("SeparateBNNecks.parts_num", neck["parts_num"], parts)
-    expect("SeparateBNNecks.norm", neck.get("norm", True), True)
     return {
         "name": "Baseline",
         "layers": backbone["layers_cfg"],
-        "bins": model_cfg["bin_num"],
-        "embedding_dim": head["out_channels"],
-        "num_classes": neck["class_num"],
+        **head_and_neck(model_cfg, channels[-1]),
     }
 
 

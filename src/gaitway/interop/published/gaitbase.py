@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gaitway.interop.published.model import Neck, PublishedModel, Shapes, expect
+from gaitway.interop.published.model import Neck, PublishedModel, Shapes, expect, head_and_neck
 from gaitway.models import gaitbase
 
 PREFIX = "Backbone.forward_block."
@@ -13,25 +13,16 @@ PREFIX = "Backbone.forward_block."
 
 def configure(model_cfg: Mapping[str, Any], dataset: str) -> dict[str, Any]:
     """Our GaitBase of a published `model_cfg`."""
-    backbone, head, neck = model_cfg["backbone_cfg"], model_cfg["SeparateFCs"], model_cfg["SeparateBNNecks"]
-    parts = sum(model_cfg["bin_num"])
+    backbone = model_cfg["backbone_cfg"]
     expect("backbone_cfg.block", backbone["block"], "BasicBlock")
     expect("backbone_cfg.strides", tuple(backbone["strides"]), (1, 2, 2, 1))
     expect("backbone_cfg.maxpool", backbone["maxpool"], False)
     expect("backbone_cfg.in_channels", backbone.get("in_channels", 1), 1)
-    expect("SeparateFCs.in_channels", head["in_channels"], backbone["channels"][-1])
-    expect("SeparateFCs.parts_num", head["parts_num"], parts)
-    expect("SeparateFCs.norm", head.get("norm", False), False)
-    expect("SeparateBNNecks.in_channels", neck["in_channels"], head["out_channels"])
-    expect("SeparateBNNecks.parts_num", neck["parts_num"], parts)
-    expect("SeparateBNNecks.norm", neck.get("norm", True), True)
     return {
         "name": "GaitBase",
         "channels": list(backbone["channels"]),
         "layers": list(backbone["layers"]),
-        "bins": model_cfg["bin_num"],
-        "embedding_dim": head["out_channels"],
-        "num_classes": neck["class_num"],
+        **head_and_neck(model_cfg, backbone["channels"][-1]),
     }
 
 

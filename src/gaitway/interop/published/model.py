@@ -56,6 +56,22 @@ def expect(key: str, found: Any, expected: Any) -> None:
         raise ValueError(f"model_cfg contradicts itself or Gaitway's model: {key} is {found}, expected {expected}")
 
 
+def head_and_neck(model_cfg: Mapping[str, Any], width: int) -> dict[str, Any]:
+    """Our arguments of horizontal parts, a linear layer per part and a BN neck, after a map of `width` channels."""
+    head, neck, parts = model_cfg["SeparateFCs"], model_cfg["SeparateBNNecks"], sum(model_cfg["bin_num"])
+    expect("SeparateFCs.in_channels", head["in_channels"], width)
+    expect("SeparateFCs.parts_num", head["parts_num"], parts)
+    expect("SeparateFCs.norm", head.get("norm", False), False)
+    expect("SeparateBNNecks.in_channels", neck["in_channels"], head["out_channels"])
+    expect("SeparateBNNecks.parts_num", neck["parts_num"], parts)
+    expect("SeparateBNNecks.norm", neck.get("norm", True), True)
+    return {
+        "bins": model_cfg["bin_num"],
+        "embedding_dim": head["out_channels"],
+        "num_classes": neck["class_num"],
+    }
+
+
 def widths(shapes: Shapes, prefix: str, suffix: str) -> list[int]:
     """Output channels of the convolutions `<prefix><number>.<suffix>`, by number."""
     names = [name for name in shapes if name.startswith(prefix) and name.endswith(suffix)]
