@@ -38,6 +38,13 @@ def test_published_models(
         assert sum(getattr(block, count) for block in costs.blocks.values()) == getattr(costs.total, count)
 
 
+def test_work_in_lists_of_blocks_is_counted() -> None:
+    costs = count_costs(load_recipe("casia-b/hstl"))
+    assert costs.blocks["levels"].per_frame == pytest.approx(costs.total.per_frame, rel=1e-3)
+    for count in ("parameters", "per_frame", "per_sequence"):
+        assert sum(getattr(block, count) for block in costs.blocks.values()) == getattr(costs.total, count)
+
+
 def test_blocks_and_classes_counted_by_hand(tmp_path: Path) -> None:
     costs = count_costs(tiny_recipe(tmp_path, baseline=True), num_classes=10)
     pixels = 16 * 16
