@@ -19,10 +19,11 @@ ALLOWED = {
     "data": BASE,
     "evaluation": BASE,
     "training": BASE | {"nn", "models", "losses", "data", "evaluation"},
+    "nas": BASE | {"nn", "models", "losses", "data", "evaluation", "training"},
     "interop": BASE | {"models", "data"},
     "report": BASE | {"data", "evaluation"},
     "bench": BASE | {"nn", "models", "losses", "data", "evaluation", "training"},
-    "cli": BASE | {"nn", "models", "losses", "data", "evaluation", "training", "interop", "report", "bench"},
+    "cli": BASE | {"nn", "models", "losses", "data", "evaluation", "training", "interop", "report", "bench", "nas"},
 }
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem == "types")
 

@@ -64,6 +64,10 @@ def import_model(
     try:
         order = published.bn_order if bn_order == "auto" else bn_order
         state = published.convert(found.state, order) if published.convert else found.state
+        unused = tuple(published.unused(model)) if published.unused else ()
+        state = (
+            {theirs: tensor for theirs, tensor in state.items() if not theirs.startswith(unused)} if unused else state
+        )
         statements = load_published(model, state, names=names, necks=published.necks, bn_order=order)
     except ValueError as error:
         expected = {to_published(ours, names): tuple(tensor.shape) for ours, tensor in model.state_dict().items()}

@@ -18,6 +18,16 @@ from gaitway.models.gaitset import GaitSet, gaitset_casiab, gaitset_oumvlp
 from gaitway.models.gei import GaitEnergyImage
 from gaitway.models.gln import GLN, gln_phase1, gln_phase2
 from gaitway.models.hstl import HSTL, hstl_casiab, hstl_gait3d, hstl_oumvlp
+from gaitway.models.sposgait import (
+    SPOSGait,
+    sposgait_large_gait3d,
+    sposgait_large_grew,
+    sposgait_large_grew_two_losses,
+    sposgait_large_oumvlp,
+    sposgait_medium_grew,
+    sposgait_small_casiab,
+    sposgait_small_grew,
+)
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     model.__name__: model
@@ -32,6 +42,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
         GaitPart,
         GaitSet,
         HSTL,
+        SPOSGait,
         baseline_casiab,
         baseline_oumvlp,
         deepgaitv2_casiab,
@@ -55,6 +66,13 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
         hstl_casiab,
         hstl_gait3d,
         hstl_oumvlp,
+        sposgait_large_gait3d,
+        sposgait_large_grew,
+        sposgait_large_grew_two_losses,
+        sposgait_large_oumvlp,
+        sposgait_medium_grew,
+        sposgait_small_casiab,
+        sposgait_small_grew,
     )
 }
 """Model classes and their published variants, by name."""
@@ -90,6 +108,7 @@ __all__ = [
     "GaitGL",
     "GaitPart",
     "GaitSet",
+    "SPOSGait",
     "baseline_casiab",
     "baseline_oumvlp",
     "create_model",
@@ -115,4 +134,11 @@ __all__ = [
     "hstl_gait3d",
     "hstl_oumvlp",
     "list_models",
+    "sposgait_large_gait3d",
+    "sposgait_large_grew",
+    "sposgait_large_grew_two_losses",
+    "sposgait_large_oumvlp",
+    "sposgait_medium_grew",
+    "sposgait_small_casiab",
+    "sposgait_small_grew",
 ]

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from gaitway.models.silhouettes import as_clips
 from gaitway.nn import (
+    BatchNorm3d,
     BatchNormNeck,
     Clips,
     GeneralisedMeanPooling,
@@ -125,7 +126,7 @@ class SearchedBlock(nn.Module):
             convolution3d(before, width, kernel)
             for before, width, kernel in zip(widths, widths[1:], kernels, strict=False)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm3d(out_channels) for _ in kernels)
+        self.norms = nn.ModuleList(BatchNorm3d(out_channels) for _ in kernels)
         self.rectified = rectified
 
     def forward(self, x: Tensor, clips: Clips) -> Tensor:
@@ -178,36 +179,35 @@ class SPOSGait(nn.Module):
         self.layers = searched_layers(variant, channels)
         self.architecture = None if architecture is None else self.checked(architecture)
         self.path = self.architecture
-        self.blocks = nn.ModuleDict()
+        self.blocks = nn.ModuleDict()  # by `layer/block`
         for place, layer in enumerate(self.layers):
-            kinds = range(layer.num_choices) if self.architecture is None else [self.architecture[place]]
-            self.blocks[layer.name] = nn.ModuleDict(
-                {
-                    str(kind): SearchedBlock(
-                        kind=kind,
-                        in_channels=layer.in_channels,
-                        out_channels=layer.out_channels,
-                        rectified=layer.rectified,
-                    )
-                    for kind in kinds
-                }
-            )
+            for kind in range(layer.num_choices) if self.architecture is None else [self.architecture[place]]:
+                self.blocks[f"{layer.name}/{kind}"] = SearchedBlock(
+                    kind=kind,
+                    in_channels=layer.in_channels,
+                    out_channels=layer.out_channels,
+                    rectified=layer.rectified,
+                )
         self.stages = sorted({layer.stage for layer in self.layers})
         self.shortcuts = nn.ModuleDict()
         for stage in self.stages:
             inside = [layer for layer in self.layers if layer.stage == stage]
             before, width = inside[0].in_channels, inside[-1].out_channels
-            self.shortcuts[str(stage)] = nn.Sequential(convolution3d(before, width, (1, 1, 1)), nn.BatchNorm3d(width))
+            self.shortcuts[str(stage)] = nn.Sequential(convolution3d(before, width, (1, 1, 1)), BatchNorm3d(width))
         aggregated = next(layer.in_channels for layer in self.layers if layer.stage == 2)
-        self.aggregation = convolution3d(
-            aggregated, aggregated, (3, 1, 1), stride=(3, 1, 1), padding=(0, 0, 0)
-        )
+        self.aggregation = convolution3d(aggregated, aggregated, (3, 1, 1), stride=(3, 1, 1), padding=(0, 0, 0))
         self.pooling = GeneralisedMeanPooling(levels=[[ROWS // num] * num for num in bins])
         self.head = PartLinear(num_parts=sum(bins), in_features=channels[-1], out_features=embedding_dim)
         self.neck = (
             BatchNormNeck(num_parts=sum(bins), in_features=embedding_dim, num_classes=num_classes) if bn_neck else None
         )
         initialise(self)
+
+    def block(self, layer: str, kind: int) -> SearchedBlock:
+        """One of the blocks of a layer."""
+        block = self.blocks[f"{layer}/{kind}"]
+        assert isinstance(block, SearchedBlock)
+        return block
 
     def checked(self, architecture: Sequence[int]) -> Architecture:
         """An architecture as a tuple.
@@ -244,13 +244,13 @@ class SPOSGait(nn.Module):
                 "a supernet has no output of its own; give a path, or build the model with an architecture (a list of "
                 f"{len(self.layers)} block numbers)"
             )
-        choice = {layer.name: str(kind) for layer, kind in zip(self.layers, architecture, strict=True)}
+        choice = {layer.name: kind for layer, kind in zip(self.layers, architecture, strict=True)}
         x, clips = as_clips(silhouettes, lengths, at_least=3)
         for stage in self.stages:
             y = x
             for layer in self.layers:
                 if layer.stage == stage:
-                    y = self.blocks[layer.name][choice[layer.name]](y, clips)  # type: ignore[index]
+                    y = self.block(layer.name, choice[layer.name])(y, clips)
             x = y + clips.clear(self.shortcuts[str(stage)](x))
             if stage < 2:
                 x = F.relu_(x)
@@ -275,8 +275,8 @@ def check_architecture(architecture: Sequence[int], num_choices: Sequence[int]) 
     found = tuple(int(kind) for kind in architecture)
     if len(found) != len(num_choices):
         raise ValueError(
-            f"the architecture {list(found)} has {len(found)} entries, the search space {len(num_choices)} layers; give "
-            "one block number per layer"
+            f"the architecture {list(found)} has {len(found)} entries, the search space {len(num_choices)} layers; "
+            "give one block number per layer"
         )
     for place, (kind, count) in enumerate(zip(found, num_choices, strict=True)):
         if not 0 <= kind < count:
@@ -355,27 +355,23 @@ def sposgait_large_grew_two_losses(*, num_classes: int = 20000) -> SPOSGait:
 
 def sposgait_large_oumvlp(*, num_classes: int = 5153) -> SPOSGait:
     """The large network as trained on OUMVLP: 22.88M parameters without the classifier."""
-    return SPOSGait(
-        num_classes=num_classes, variant="large", channels=(64, 128, 256, 512), architecture=LARGE_GREW
-    )
+    return SPOSGait(num_classes=num_classes, variant="large", channels=(64, 128, 256, 512), architecture=LARGE_GREW)
 
 
 def sposgait_large_gait3d(*, num_classes: int = 3000) -> SPOSGait:
     """The large network as trained on Gait3D: 24.97M parameters without the classifier."""
-    return SPOSGait(
-        num_classes=num_classes, variant="large", channels=(128, 256, 256, 512), architecture=LARGE_GREW
-    )
+    return SPOSGait(num_classes=num_classes, variant="large", channels=(128, 256, 256, 512), architecture=LARGE_GREW)
 
 
 def published_names(model: SPOSGait) -> dict[str, str]:
     """Names (or beginnings of names) in a published checkpoint of this model → here."""
     names = {"LTA.0.conv3d.": "aggregation.", "HPP.p": "pooling.exponent", "Head0.fc_bin": "head.weight"}
-    for layer in model.layers:
-        for kind in model.blocks[layer.name]:  # type: ignore[union-attr]
-            for i in range(len(KERNELS[int(kind)])):
-                theirs, ours = f"conv3d_{layer.name}.{kind}", f"blocks.{layer.name}.{kind}"
-                names[f"{theirs}.{3 * i}.conv3d."] = f"{ours}.convolutions.{i}."
-                names[f"{theirs}.{3 * i + 1}."] = f"{ours}.norms.{i}."
+    for block in model.blocks:
+        layer, kind = block.split("/")
+        for i in range(len(KERNELS[int(kind)])):
+            theirs, ours = f"conv3d_{layer}.{kind}", f"blocks.{block}"
+            names[f"{theirs}.{3 * i}.conv3d."] = f"{ours}.convolutions.{i}."
+            names[f"{theirs}.{3 * i + 1}."] = f"{ours}.norms.{i}."
     names |= {f"downsample{stage}.": f"shortcuts.{stage}." for stage in model.stages}
     if model.neck is not None:
         names |= {"BNNecks.fc_bin": "neck.classifier.weight", "BNNecks.bn1d.": "neck.bn."}

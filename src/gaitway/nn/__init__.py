@@ -1,5 +1,6 @@
 """Layers with no opinion about the model that they are used in."""
 
+from gaitway.nn.batch_norm import BatchNorm2d, BatchNorm3d
 from gaitway.nn.clips import Clips, side_by_side
 from gaitway.nn.convolution import (
     ConvPair,
@@ -19,6 +20,8 @@ from gaitway.nn.ragged import TimeAxis
 from gaitway.nn.residual import ConvNorm, ResidualBlock, ResidualNetwork, ResidualStage, TemporalConvNorm
 
 __all__ = [
+    "BatchNorm2d",
+    "BatchNorm3d",
     "BatchNormNeck",
     "Clips",
     "ConvNorm",

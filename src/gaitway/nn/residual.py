@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm  # the one class of all, PyTorch has no public name for it
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from gaitway.nn.batch_norm import BatchNorm2d
 from gaitway.nn.convolution import lay_channels_last
 from gaitway.nn.convolution3d import convolution3d
 from gaitway.nn.ragged import TimeAxis
@@ -26,23 +27,6 @@ STRIDES = (1, 2, 2, 1)
 """Of the four stages of the network, along height and width."""
 
 MODES: tuple[Mode, ...] = ("2d", "p3d", "3d")
-
-
-class BatchNorm2d(nn.BatchNorm2d):
-    """PyTorch's batch normalisation, made exact where it trains on a CPU.
-
-    There PyTorch adds up all pixels of channels-last maps one after the other in float32: at a hundred frames the
-    result is off by 1e-4 of itself, and more with more frames. In the other order of memory it adds in float64.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise each channel of `(frames, c, h, w)`."""
-        if not self.training or x.device.type != "cpu":
-            return super().forward(x)
-        y = super().forward(x.contiguous())
-        if y.requires_grad:  # in two orders of memory at once the backward pass takes three times as long
-            y.register_hook(torch.Tensor.contiguous)  # type: ignore[no-untyped-call]
-        return y.contiguous(memory_format=torch.channels_last)
 
 
 class ConvNorm(nn.Module):

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gaitway.interop.published import baseline, deepgaitv2, dygait, gaitbase, gaitgl, gaitpart, gaitset, gln, hstl
+from gaitway.interop.published import (
+    baseline,
+    deepgaitv2,
+    dygait,
+    gaitbase,
+    gaitgl,
+    gaitpart,
+    gaitset,
+    gln,
+    hstl,
+    sposgait,
+)
 from gaitway.interop.published.model import Configure, Neck, PublishedModel, Shapes, UnknownModelError
 
 CONFIGURED: dict[str, Configure] = {
@@ -24,6 +35,9 @@ CONFIGURED: dict[str, Configure] = {
     "HSTL": hstl.configure,
     "HSTL_Gait3D": hstl.configure,
     "HSTL_OU": hstl.configure,
+    "SPOSGait_large": sposgait.configure,
+    "SPOSGait_medium": sposgait.configure,
+    "SPOSGait_small": sposgait.configure,
 }
 """By the name that published configurations use."""
 
@@ -37,6 +51,7 @@ PUBLISHED_MODELS: dict[str, PublishedModel] = {
     "GaitSet": gaitset.PUBLISHED,
     "GLN": gln.PUBLISHED,
     "HSTL": hstl.PUBLISHED,
+    "SPOSGait": sposgait.PUBLISHED,
 }
 """By the name of our class."""
 

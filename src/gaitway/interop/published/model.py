@@ -41,6 +41,8 @@ class PublishedModel:
         bn_order: The order in all files of this model, or `auto` where it differs from file to file.
         convert: From a state by published names, and the order of its channels, to one that `names` fits; for models
             whose tensors are stored in other pieces than ours.
+        unused: From our model to beginnings of published names of tensors that it has no use for, and that are left
+            out where they are there.
     """
 
     names: Callable[[Any], dict[str, str]]
@@ -48,6 +50,7 @@ class PublishedModel:
     necks: tuple[Neck, ...] = ()
     bn_order: Order = "auto"
     convert: Callable[[State, Order], State] | None = None
+    unused: Callable[[Any], list[str]] | None = None
 
 
 def expect(key: str, found: Any, expected: Any) -> None:
