@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from gaitway.bench.model_profile import Work, count_costs, time_sequences
-from gaitway.training.recipe import load_recipe, resolve
+from gaitway.bench.model_profile import Work, count_costs, count_supernet, time_sequences
+from gaitway.nas.architectures import recipe_of_path
+from gaitway.nas.costs import CostModel
+from gaitway.training.recipe import list_recipes, load_recipe, resolve
 from tests.training.tiny import tiny_recipe, tiny_values
 
 
@@ -61,6 +63,75 @@ def test_blocks_and_classes_counted_by_hand(tmp_path: Path) -> None:
 def test_a_model_without_parameters_costs_nothing_to_count(tmp_path: Path) -> None:
     costs = count_costs(resolve(tiny_values(tmp_path) | {"model": {"name": "GaitEnergyImage"}}))
     assert costs.total == costs.embedding == Work(0, 0, 0)
+
+
+SPOSGAIT = {  # parameters of an embedding and with the classifier in millions, multiply-adds of 30 frames in billions
+    "casia-b/sposgait-small": (3.520, 3.831, 6.853),
+    "grew/sposgait-small-500": (3.213, 5.269, 4.968),
+    "grew/sposgait-small-5000": (3.213, 23.701, 4.968),
+    "grew/sposgait-small-20000": (3.213, 85.141, 4.968),
+    "grew/sposgait-medium-500": (20.748, 28.715, 46.758),
+    "grew/sposgait-medium-5000": (20.748, 100.139, 46.758),
+    "grew/sposgait-medium-20000": (20.748, 338.219, 46.758),
+    "grew/sposgait-large-500": (28.913, 36.880, 65.444),
+    "grew/sposgait-large-5000": (28.913, 108.304, 65.444),
+    "grew/sposgait-large-20000": (28.913, 346.384, 65.444),
+    "grew/sposgait-large-2loss": (26.602, 344.074, 65.098),
+    "oumvlp/sposgait-large": (22.883, 43.998, 65.438),
+    "gait3d/sposgait-large": (24.972, 37.268, 123.953),
+}
+
+
+def test_every_network_of_sposgait_is_here() -> None:
+    names = {name for name in list_recipes() if "/sposgait" in name and "supernet" not in name}
+    assert names - {"walkers/sposgait"} == set(SPOSGAIT)
+
+
+@pytest.mark.parametrize("name", SPOSGAIT)
+def test_networks_of_sposgait_cost_what_their_recipes_are_known_for(name: str) -> None:
+    """Counted in the network, as calculated from the architecture."""
+    recipe = load_recipe(name)
+    counted = count_costs(recipe)
+    embedding, training, multiply_adds = SPOSGAIT[name]
+    assert counted.embedding.parameters / 1e6 == pytest.approx(embedding, abs=5e-4)
+    assert counted.total.parameters / 1e6 == pytest.approx(training, abs=5e-4)
+    assert counted.clip / 1e9 == pytest.approx(multiply_adds, abs=5e-4)
+    assert counted.clip == pytest.approx(counted.embedding.per_sequence + 30 * counted.embedding.per_frame, abs=30)
+    arguments = dict(recipe.model.arguments)
+    path = arguments.pop("architecture")
+    assert arguments.pop("bn_neck")
+    calculated = CostModel(**arguments, num_classes=counted.num_classes).of(path)
+    assert calculated.parameters == counted.embedding.parameters
+    assert calculated.training_parameters == counted.total.parameters
+    assert calculated.macs == counted.clip
+
+
+@pytest.mark.parametrize("path", [(0, 0, 1, 2), (0, 3, 4, 5), (0, 5, 0, 1)])
+def test_paths_of_a_supernet_cost_what_is_calculated(path: tuple[int, ...]) -> None:
+    recipe = load_recipe("walkers/sposgait-supernet")
+    counted = count_costs(recipe_of_path(recipe, path))
+    costs = count_supernet(recipe)
+    assert costs.num_paths == 216
+    assert costs.frame_shape == (64, 44)
+    layers = zip(costs.layers.values(), path, (0, 0, 0, 0), strict=True)
+    others = count_costs(recipe_of_path(recipe, (0, 0, 0, 0)))
+    added = [(blocks[kind], blocks[first]) for blocks, kind, first in layers]
+    parameters = sum(one["parameters"] - other["parameters"] for one, other in added)
+    multiply_adds = sum(one["macs"] - other["macs"] for one, other in added)
+    assert counted.embedding.parameters == others.embedding.parameters + parameters
+    assert counted.clip == others.clip + multiply_adds
+    assert costs.least["macs"] <= counted.clip <= costs.most["macs"]
+    assert costs.least["parameters"] <= counted.embedding.parameters <= costs.most["parameters"]
+
+
+def test_a_supernet_has_all_blocks() -> None:
+    costs = count_supernet(load_recipe("grew/sposgait-large-supernet"))
+    assert costs.num_paths == 6**8
+    assert [len(blocks) for blocks in costs.layers.values()] == [1, 1, *[6] * 8]
+    # of the published file, which holds five blocks more in the first two layers
+    assert costs.parameters == 110_176_641
+    with pytest.raises(ValueError, match="no supernet"):
+        count_supernet(load_recipe("grew/sposgait-large-500"))
 
 
 def test_time_is_given_alone_and_in_batches(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from gaitway.bench.model_profile import count_costs
 from gaitway.cli import main
+from gaitway.training.recipe import load_recipe
 from tests.training.tiny import tiny_recipe_file
 
 
@@ -32,6 +35,26 @@ def test_overrides_change_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert f"{14 * 8 * 16:,}" in text  # the head: 14 parts of 8 channels
 
 
+def test_a_path_of_a_supernet(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    recipe, out = "walkers/sposgait-supernet", tmp_path / "path.json"
+    words = ["profile", recipe, "--architecture", "0,5,5,4", "--accelerator", "cpu", "--json", str(out)]
+    assert main(words) == 0
+    assert "for an embedding" in capsys.readouterr().out
+    by_recipe = load_recipe("walkers/sposgait")
+    assert by_recipe.model.arguments["architecture"] == [0, 5, 5, 4]
+    assert json.loads(out.read_text())["embedding"] == asdict(count_costs(by_recipe).embedding)
+
+
+def test_a_supernet_is_a_table_of_blocks(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "supernet.json"
+    assert main(["profile", "grew/sposgait-small-supernet", "--json", str(out)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "216 paths" in said
+    assert "2.13 M parameters and 2.55 G multiply-adds to 4.05 M parameters and 6.7 G multiply-adds" in said
+    assert "gaitway profile grew/sposgait-small-supernet --architecture 0,0,0,0" in said
+    assert len(json.loads(out.read_text())["layers"]["20"]) == 6
+
+
 @pytest.mark.parametrize("size", ["64", "64x", "0x44", "axb", "64x44x3"])
 def test_a_size_is_two_numbers(size: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -44,3 +67,7 @@ def test_user_errors(capsys: pytest.CaptureFixture[str]) -> None:
     assert "at least 1 class" in capsys.readouterr().err
     assert main(["profile", "casia-b/gaitset", "--size", "60x64"]) == 2
     assert "cannot be cut" in capsys.readouterr().err
+    assert main(["profile", "casia-b/gaitset", "--architecture", "0,5"]) == 2
+    assert "the recipe's model is GaitSet, which has no paths" in capsys.readouterr().err
+    assert main(["profile", "walkers/sposgait", "--architecture", "0,5,5"]) == 2
+    assert "has 3 entries, the search space 4 layers" in capsys.readouterr().err

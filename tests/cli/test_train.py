@@ -94,7 +94,7 @@ def test_a_run_says_what_it_does_and_what_to_do_next(
     assert any(path.name.startswith("events.") for path in run.iterdir())
 
     assert main(words) == 2
-    assert f"{run} exists already; go on with it by --resume {run}" in capsys.readouterr().err
+    assert f"{run} exists already; go on with it by `gaitway train --resume {run}`" in capsys.readouterr().err
 
 
 def test_a_longer_run_from_a_finished_one(data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

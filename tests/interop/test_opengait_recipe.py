@@ -167,6 +167,18 @@ def test_transforms(tmp_path: Path) -> None:
     assert "trainer_cfg.transform.img_w" in texts(notes, "dropped")
 
 
+def test_a_transform_that_cuts_too_becomes_two(tmp_path: Path) -> None:
+    transform = [{"type": "RandomRotateFlipTransform", "img_w": 64}]
+    recipe, notes = convert(tmp_path, trainer_cfg={"transform": transform}, retrain={"search_network": [0]})
+    assert notes[0].text.startswith("sposgait: ")
+    assert recipe["transforms"] == [{"name": "CutColumns"}, {"name": "RotateFlip"}]
+    assert "RandomRotateFlipTransform is CutColumns and RotateFlip here" in [note.text for note in notes]
+    _, notes = convert(tmp_path, trainer_cfg={"transform": [{"type": "RandomRotateFlipTransform", "img_w": 44}]})
+    assert "RandomRotateFlipTransform.img_w = 44: Gaitway's CutColumns and RotateFlip has no such option" in [
+        note.text for note in notes if note.kind == "not carried over"
+    ]
+
+
 def test_losses(tmp_path: Path) -> None:
     supcon = {"type": "SupConLoss_Lp", "log_prefix": "supcon"}
     recipe, notes = convert(tmp_path, loss_cfg=[TRIPLET, {**SOFTMAX, "label_smooth": False}, supcon])
@@ -176,6 +188,12 @@ def test_losses(tmp_path: Path) -> None:
     recipe = convert(tmp_path, model_cfg=baseline_cfg(), loss_cfg=[{**SOFTMAX, "label_smooth": False}])[0]
     expected = {"name": "CrossEntropyLoss", "scale": 16.0, "label_smoothing": 0.0, "weight": 0.1}
     assert recipe["losses"]["softmax"] == expected
+    arcface = {"type": "ArcFaceLoss", "log_prefix": "arcface", "scale": 32, "loss_term_weight": 0.5}
+    recipe = convert(tmp_path, model_cfg=baseline_cfg(), loss_cfg=[TRIPLET, arcface])[0]
+    as_published = {"margin": 0.5, "monotonic": False, "scale": 32.0, "label_smoothing": 0.1}
+    assert recipe["losses"]["arcface"] == {"name": "ArcFaceLoss", **as_published, "weight": 0.5}
+    _, notes = convert(tmp_path, loss_cfg=[TRIPLET, arcface])
+    assert "never computes it" in texts(notes, "dropped")["loss_cfg.arcface"]
     with pytest.raises(ValueError, match="none of the losses supcon can be carried over"):
         convert(tmp_path, loss_cfg=[supcon])
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -21,6 +22,8 @@ LENGTHS = (4, 2, 6)
 OTHER_NETWORKS = ["gaitgl_grew_bnneck", "gln_phase1", "hstl_oumvlp"]
 """Published variants that are built otherwise than their class with its defaults; all others are only wider, and run in
 their parity cases."""
+NETWORKS: dict[str, dict[str, Any]] = {"SPOSGait": {"architecture": (0, 5, 5, 4)}}
+"""Arguments of classes that are more than one network without them."""
 NAMES = sorted(name for name, model in MODELS.items() if isinstance(model, type)) + OTHER_NETWORKS
 
 
@@ -30,7 +33,8 @@ def has_classifier(name: str) -> bool:
 
 def build(name: str, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return create_model(name, **({"num_classes": NUM_CLASSES} if has_classifier(name) else {}))
+    classes = {"num_classes": NUM_CLASSES} if has_classifier(name) else {}
+    return create_model(name, **classes, **NETWORKS.get(name, {}))
 
 
 @cache

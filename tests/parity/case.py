@@ -78,6 +78,8 @@ class Case:
     state_recipe: dict[str, dict[str, Any]] = field(repr=False)
     input_recipe: dict[str, dict[str, Any]] = field(repr=False)
     stored: dict[str, Array] = field(repr=False)
+    sequences: dict[str, list[str]] = field(default_factory=dict, repr=False)
+    """Names of subjects, conditions and views, by `labels`, `types` and `views`, where the case lists them."""
 
     @cached_property
     def state(self) -> dict[str, Array]:
@@ -176,6 +178,7 @@ def load_case(path: Path) -> Case:
         state_recipe=recipe["state"],
         input_recipe=recipe["inputs"],
         stored=stored,
+        sequences={key: recipe[key] for key in ("labels", "types", "views") if key in recipe},
     )
 
 

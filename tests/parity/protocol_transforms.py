@@ -13,6 +13,7 @@ from gaitway.data.transforms import (
     RandomHorizontalFlip,
     RandomPerspective,
     RandomRotate,
+    RotateFlip,
     Scale,
     Transform,
 )
@@ -87,6 +88,19 @@ def run_random_perspective(case: Case) -> Results:
     return outputs, {}
 
 
+def run_rotate_flip(case: Case) -> Results:
+    outputs = {}
+    for number, (flip, rotate, angle) in enumerate(case.hyperparameters["cases"]):
+        outputs[f"out_{number}"] = turned(case.inputs["s"], rotate=rotate, flip=flip, angle=angle)
+    return outputs, {}
+
+
+def turned(frames: Array, *, rotate: bool, flip: bool, angle: float) -> Array:
+    """Frames cut, scaled, mirrored and rotated, as the published `RandomRotateFlipTransform` does it."""
+    draws = {"rotates": np.array([rotate]), "flips": np.array([flip]), "angle": np.array([angle])}
+    return apply(RotateFlip(), apply(CutColumns(), frames), draws)
+
+
 def erasing_draws(uniform: list[float], corner: tuple[int, int], height: int, width: int) -> dict[str, Array]:
     """Our draws for those of a case: area and aspect of each attempt, then the upper left corner in pixels."""
     area, aspect = np.array(uniform).reshape(1, -1, 2).transpose(2, 0, 1)
@@ -115,5 +129,6 @@ RUNNERS = {
     "transform_random_erasing": run_random_erasing,
     "transform_random_perspective": run_random_perspective,
     "transform_random_rotate": run_random_rotate,
+    "transform_rotate_flip_sposgait": run_rotate_flip,
     "transform_silhouette_basic": run_silhouette_basic,
 }

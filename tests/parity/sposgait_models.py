@@ -13,10 +13,10 @@ from gaitway.interop.opengait_config import Part
 from gaitway.interop.opengait_recipe import convert_losses
 from gaitway.models.sposgait import SPOSGait
 from gaitway.training.objective import Objective
-from gaitway.training.optim import build_optimizer
+from gaitway.training.optim import Updates, build_optimizer, build_schedule
 from gaitway.training.recipe import Component
 from tests.parity.case import Case, Results
-from tests.parity.every_model import build_loss, checkpoint_file, each_part, norm, places, recorded, to_arrays
+from tests.parity.every_model import build_loss, checkpoint_file, norm, places, recorded, to_arrays
 
 
 def imported(case: Case) -> SPOSGait:
@@ -35,7 +35,7 @@ def imported(case: Case) -> SPOSGait:
     with checkpoint_file(case) as file:
         model = import_model(file, model_from_config(model_cfg), bn_order="channel-major").model
     assert isinstance(model, SPOSGait)
-    return model
+    return model.double() if case.float64 else model
 
 
 def embed(model: SPOSGait, silhouettes: Tensor, path: Sequence[int]) -> dict[str, Tensor]:
@@ -104,7 +104,8 @@ def trained(case: Case, model: SPOSGait) -> tuple[Objective, torch.optim.Optimiz
     objective = Objective(model=model, losses={name: build_loss(loss) for name, loss in losses.items()}).train()
     settings = dict(given["optimizer"])
     optimizer = build_optimizer(Component(settings.pop("solver"), settings), model.parameters())
-    frames = {"silhouettes": torch.from_numpy(case.inputs["sils"])}
+    silhouettes = torch.from_numpy(case.inputs["sils"])
+    frames = {"silhouettes": silhouettes.double() if case.float64 else silhouettes}
     return objective, optimizer, frames, torch.from_numpy(case.inputs["labels"])
 
 
@@ -150,14 +151,15 @@ def run_train(case: Case) -> Results:
         if kind == "buffer_norm_after":
             scalars[name] = norm(buffers[ours[tensor][0]])
     found = {"embeddings": outputs[0].embeddings.transpose(1, 2)}
-    of_parts = each_part(objective.losses["triplet"], outputs[0].embeddings.detach(), labels)
+    parts = torch.split(outputs[0].embeddings.detach(), 1, dim=1)
+    of_parts = [objective.losses["triplet"](part, labels)[1] for part in parts]
     for theirs, figure in {
         "loss": "loss",
         "hard_loss": "hard_loss",
         "nonzero": "loss_num",
         "mean_dist": "mean_dist",
     }.items():
-        found[f"triplet/{theirs}_per_part"] = of_parts[f"loss_info/triplet/{figure}"]
+        found[f"triplet/{theirs}_per_part"] = torch.stack([figures[figure] for figures in of_parts])
     if outputs[0].logits is not None:
         found["logits"] = outputs[0].logits.transpose(1, 2)
         found["softmax/loss_per_part"] = objective.losses["softmax"](outputs[0].logits.detach(), labels)[0]
@@ -171,18 +173,21 @@ def run_switch(case: Case) -> Results:
     ours = places(case, model)
     parameters = dict(model.named_parameters())
     before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    schedule = build_schedule(Component("ConstantLR", {"factor": 1.0}), optimizer)
+    updates = Updates(optimizer, schedule, None, idle_gradients=given["idle_grad"])
     scalars = {}
     for step, path in enumerate(given["architectures"]):
         model.path = model.checked(path)
-        optimizer.zero_grad(set_to_none=given["idle_grad"] == "none")
         total, _ = objective(frames, None, labels)
         total.backward()
-        optimizer.step()
+        assert updates.step()
         scalars[f"loss_at_step/{step}"] = float(total.detach())
         for name in case.scalars:
             if name.startswith(f"delta_norm/{step}/"):
                 mine = ours[name.split("/", 2)[2]][0]
                 scalars[name] = norm(parameters[mine].detach() - before[mine])
+    model.path = model.checked(given["architectures"][0])
+    scalars["loss_first_path_at_end"] = float(objective(frames, None, labels)[0].detach())
     return {}, scalars
 
 

@@ -21,7 +21,7 @@ def values() -> dict[str, Any]:
 def test_shipped_recipes_resolve_build_and_round_trip(name: str, tmp_path: Path) -> None:
     recipe = load_recipe(name)
     assert recipe.description.endswith(".")
-    assert recipe.build_losses()
+    assert recipe.build_losses(num_classes=2)
     assert recipe.build_transforms()
     assert recipe.build_evaluation_transforms()
     assert callable(recipe.build_sampler())

@@ -38,5 +38,5 @@ def test_no_run_and_an_existing_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="is not a run"):
         resumed_recipe(tmp_path)
     check_new(tmp_path / "new")
-    with pytest.raises(FileExistsError, match="go on with it by --resume"):
+    with pytest.raises(FileExistsError, match="go on with it by `gaitway train --resume"):
         check_new(tmp_path)

@@ -142,7 +142,7 @@ def test_the_trainer_holds_what_resuming_needs(make_store: MakeStore, tmp_path: 
     checkpoint = tiny_session(tiny_store(make_store), tiny_recipe(tmp_path)).save(tmp_path / "run")
     state: dict[str, Any] = read_trainer(checkpoint)
     assert state.keys() == {"step", "store", "losses", "updates", "random"}
-    assert state["updates"].keys() == {"optimizer", "schedule", "scaler"}
+    assert state["updates"].keys() == {"optimizer", "schedule", "scaler", "used"}
 
 
 def test_modalities_are_found_without_building_the_model(tmp_path: Path) -> None:

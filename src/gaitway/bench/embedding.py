@@ -11,7 +11,6 @@ import torch
 
 from gaitway.bench.measure import PeakMemory, synchronise
 from gaitway.data.loader import evaluation_batches
-from gaitway.data.partitions import load_partition
 from gaitway.data.reader import Residency
 from gaitway.data.store import Store
 from gaitway.evaluation import embed
@@ -69,7 +68,7 @@ def bench_embedding(
     """
     modalities = modalities_of(recipe)
     check_store(recipe, store, modalities[0])
-    partition = load_partition(recipe.data.partition)
+    partition = recipe.data.load_partition()
     of_test = partition.rows(store, "test", modalities)
     places = np.unique(np.linspace(0, len(of_test) - 1, min(num_sequences, len(of_test))).astype(np.int64))
     rows = of_test[places]

@@ -11,7 +11,6 @@ import torch
 
 from gaitway.bench.made_up import meta_frames, meta_model
 from gaitway.bench.measure import PeakMemory, synchronise
-from gaitway.data.partitions import load_partition
 from gaitway.evaluation import EmbeddingSet, evaluate, load_protocol
 from gaitway.training.recipe import Recipe
 from gaitway.types import Output
@@ -58,7 +57,7 @@ def bench_evaluation(
     Raises:
         ValueError: when the recipe's partition does not name conditions and views.
     """
-    partition = load_partition(recipe.data.partition)
+    partition = recipe.data.load_partition()
     if not partition.types or not partition.views:
         raise ValueError(
             f"partition {partition.name} does not list the conditions and views of {partition.dataset}, so its test "

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from gaitway.bench.measure import Comparison, compare, in_turns
 from gaitway.data.loader import TrainLoader
-from gaitway.data.partitions import load_partition
 from gaitway.data.reader import Residency, shared_reader
 from gaitway.data.sampling import Ints
 from gaitway.data.store import Store
@@ -108,7 +107,7 @@ class _Loading:
         self.store, self.folder, self.device, self.seed = store, folder, device, recipe.training.seed
         self.modalities = modalities_of(recipe)
         check_store(recipe, store, self.modalities[0])
-        self.rows = load_partition(recipe.data.partition).rows(store, "train", self.modalities)
+        self.rows = recipe.data.load_partition().rows(store, "train", self.modalities)
         self.loader = TrainLoader(
             store,
             self.rows,

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gaitway.bench.made_up import meta_frames, meta_model, random_frames
 from gaitway.bench.measure import in_turns
-from gaitway.data.partitions import load_partition
+from gaitway.nas.space import Space
 from gaitway.training.recipe import Recipe
 from gaitway.types import Output
 
@@ -46,6 +46,8 @@ class ModelCosts:
         num_classes: Identities of the classifier, where it has one.
         total: With the classifier.
         embedding: What an embedding needs: without the classifier and its batch normalisation.
+        clip: Multiply-adds of the embedding of `NUM_FRAMES` frames, exactly; those per frame are rounded where a model
+            makes one frame of several.
         blocks: The parts of `total`.
         published: The number of parameters where the recipe was published, if it says.
     """
@@ -55,6 +57,7 @@ class ModelCosts:
     num_classes: int
     total: Work
     embedding: Work
+    clip: int
     blocks: dict[str, Work]
     published: str
 
@@ -70,7 +73,7 @@ def count_costs(recipe: Recipe, *, num_classes: int | None = None) -> ModelCosts
         ValueError: when the model cannot work on the recipe's frames.
     """
     if num_classes is None:
-        num_classes = len(load_partition(recipe.data.partition).train)
+        num_classes = len(recipe.data.load_partition().train)
     model = meta_model(recipe, num_classes)
     total, blocks = _work(model, recipe, logits=True)
     embedding, _ = _work(model, recipe, logits=False)
@@ -80,8 +83,57 @@ def count_costs(recipe: Recipe, *, num_classes: int | None = None) -> ModelCosts
         num_classes=num_classes,
         total=total,
         embedding=replace(embedding, parameters=_needed_parameters(model, recipe)),
+        clip=_of_block(_flops(model, meta_frames(recipe, 1, NUM_FRAMES), logits=False), "") // 2,
         blocks=blocks,
         published=recipe.published.parameters if recipe.published else "",
+    )
+
+
+@dataclass(frozen=True)
+class SupernetCosts:
+    """What the paths of a recipe's supernet cost, counted without building it.
+
+    Args:
+        frame_shape: Of one frame as the model gets it.
+        parameters: Of the supernet, as it is trained.
+        num_paths: How many there are.
+        least: The smallest `parameters` and `macs` of a path, for an embedding of `NUM_FRAMES` frames.
+        most: The largest.
+        layers: What each block to choose from adds to these, by layer.
+    """
+
+    frame_shape: tuple[int, ...]
+    parameters: int
+    num_paths: int
+    least: dict[str, int]
+    most: dict[str, int]
+    layers: dict[str, list[dict[str, int]]]
+
+
+def count_supernet(recipe: Recipe, *, num_classes: int | None = None) -> SupernetCosts:
+    """Count what the paths of a recipe's supernet cost; the arguments are those of `count_costs`.
+
+    Raises:
+        ValueError: when the recipe is not of a supernet.
+    """
+    classes = len(recipe.data.load_partition().train) if num_classes is None else num_classes
+    height, width = frame_shape = tuple(meta_frames(recipe, 1, 1)[0].shape[2:])
+    space = Space.of_supernet({"model": recipe.model.as_dict()}, height=height, width=width, source="the recipe")
+    costs = {name: space.all_costs(name) for name in ("parameters", "macs")}
+    blocks = {
+        layer.name: [space.model.of_block(layer, kind, NUM_FRAMES) for kind in range(layer.num_choices)]
+        for layer in space.model.layers
+    }
+    return SupernetCosts(
+        frame_shape=frame_shape,
+        parameters=_num_parameters(meta_model(recipe, classes)),
+        num_paths=space.num_paths,
+        least={name: int(of_paths.min()) for name, of_paths in costs.items()},
+        most={name: int(of_paths.max()) for name, of_paths in costs.items()},
+        layers={
+            name: [{"parameters": block.parameters, "macs": block.macs} for block in of_layer]
+            for name, of_layer in blocks.items()
+        },
     )
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from gaitway.data.partitions import load_partition
 from gaitway.data.store import FrameFormat, Store
 from gaitway.data.store_writer import StoreWriter
 from gaitway.training.recipe import Recipe
@@ -25,7 +24,7 @@ def noise_store(folder: Path, recipe: Recipe) -> Store:
         folder: Does not exist yet.
         recipe: Says the data set, its subjects and the shape of a frame.
     """
-    partition = load_partition(recipe.data.partition)
+    partition = recipe.data.load_partition()
     subjects = partition.train[: 2 * recipe.sampler.arguments.get("num_subjects", recipe.build_sampler().batch_size)]
     subjects += partition.test[:NUM_TEST_SUBJECTS]
     shape = tuple(recipe.data.frame_shape)

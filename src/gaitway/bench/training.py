@@ -99,6 +99,7 @@ def bench_training(
                 begun, waited = perf_counter(), session.loader.wait_seconds
             if done_before >= WARM_UP:
                 num_frames += _num_frames(batch)
+            session.step = done_before  # of a supernet each step takes another path
             update(session, batch, Path(run), stop)
             if stop.received:
                 raise KeyboardInterrupt

@@ -48,15 +48,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _checkpoint(args: argparse.Namespace) -> int:
+    from dataclasses import replace
     from pathlib import Path
 
     from gaitway.interop import import_model
     from gaitway.training.checkpoint import model_config, save_checkpoint
+    from gaitway.training.recipe import Component
+    from gaitway.training.session import is_supernet
 
     out = _new(Path(args.out))
     recipe, component = _recipe_and_model(args.recipe)
     num_subjects = None if "num_classes" in component else _num_subjects(recipe)
     imported = import_model(Path(args.file), component, bn_order=args.bn_order, num_subjects=num_subjects)
+    recipe = replace(recipe, model=Component(recipe.model.name, recipe.model.arguments | dict(imported.changes)))
     config = model_config(recipe, recipe_name=args.recipe, num_classes=imported.num_classes, step=imported.iteration)
     save_checkpoint(out, weights=imported.model.state_dict(), config=config)
     for statement in imported.statements:
@@ -64,7 +68,8 @@ def _checkpoint(args: argparse.Namespace) -> int:
     size = sum(parameter.numel() for parameter in imported.model.parameters())
     classes = f", {imported.num_classes} classes" if imported.num_classes else ""
     print(f"Imported {recipe.model.name} with {size:,} parameters{classes} into {out}.")
-    print(f"Next: gaitway evaluate {out} --data STORE")
+    following = "nas search" if is_supernet(recipe) else "evaluate"
+    print(f"Next: gaitway {following} {out} --data STORE")
     return 0
 
 
@@ -105,15 +110,13 @@ def _recipe_and_model(name: str) -> tuple[Recipe, dict[str, object]]:
     values, notes = to_recipe(config)
     _print_notes([note for note in notes if note.kind in ("not carried over", "to fill in", "kept")])
     dataset = str(config.merged["data_cfg"]["dataset_name"])
-    return resolve(values), model_from_config(config.merged["model_cfg"], dataset)
+    return resolve(values), model_from_config(config.model_cfg, dataset)
 
 
 def _num_subjects(recipe: Recipe) -> int | None:
     """How many training subjects the partition of a recipe has, where it can be read."""
-    from gaitway.data.partitions import load_partition
-
     try:
-        return len(load_partition(recipe.data.partition).train)
+        return len(recipe.data.load_partition().train)
     except ValueError:
         return None
 

@@ -16,6 +16,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from rich.console import Console
@@ -31,6 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="changes to the recipe, such as training.steps=500 or lr=0.01"
     )
+    add_run_arguments(parser)
+    parser.add_argument("--resume", metavar="RUN", help="go on with this run, exactly, instead of RECIPE")
+    parser.add_argument("--init", metavar="CHECKPOINT", help="start from the weights of a checkpoint or run")
+    parser.add_argument(
+        "--init-partial", action="store_true", help="of --init take the weights that fit, list the others"
+    )
+    parser.add_argument("--compile", action="store_true", help="make the model's kernels by torch.compile")
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe what a run is trained on, where it lies and where it is computed."""
     parser.add_argument("--data", required=True, metavar="STORE", help="a prepared data set, or the word walkers")
     parser.add_argument(
         "--run",
@@ -38,14 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the run (default runs/<recipe>); under torchrun, which has a --run-path, write --out",
     )
-    parser.add_argument("--resume", metavar="RUN", help="go on with this run, exactly, instead of RECIPE")
-    parser.add_argument("--init", metavar="CHECKPOINT", help="start from the weights of a checkpoint or run")
-    parser.add_argument(
-        "--init-partial", action="store_true", help="of --init take the weights that fit, list the others"
-    )
     add_device_arguments(parser)
     parser.add_argument("--precision", choices=("32", "bf16", "fp16"), help="to compute in (default: the recipe's)")
-    parser.add_argument("--compile", action="store_true", help="make the model's kernels by torch.compile")
 
 
 def add_device_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,31 +69,74 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out the command."""
-    from dataclasses import replace
     from pathlib import Path
+
+    from gaitway.training.checkpoint import find_checkpoint
+    from gaitway.training.run import default_run
+
+    recipe_name, recipe = _recipe(args)
+    folder = Path(args.resume or args.run or default_run(recipe_name))
+    init = find_checkpoint(args.init) if args.init else None
+
+    def start(session: Session) -> list[str]:
+        if args.resume:
+            session.resume(find_checkpoint(folder))
+        misfits = session.start_from(init, partial=args.init_partial) if init else []
+        return [f"started fresh, {misfit}" for misfit in misfits]
+
+    return train(args, recipe_name, recipe, folder, start=start, is_new=not args.resume, compile_model=args.compile)
+
+
+def train(
+    args: argparse.Namespace,
+    recipe_name: str,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    start: Callable[[Session], list[str]] = lambda session: [],
+    is_new: bool = True,
+    compile_model: bool = False,
+) -> int:
+    """Train by a recipe, and tell how it goes.
+
+    Args:
+        args: With the arguments of `add_run_arguments`.
+        recipe_name: What the recipe was loaded by.
+        recipe: What to train and how.
+        folder: Of the run.
+        start: Gives the session the weights that it starts from; returns what there is to note about them.
+        is_new: Whether the folder must not exist yet.
+        compile_model: Whether `torch.compile` makes the model's kernels.
+
+    Returns:
+        The exit status.
+    """
+    from dataclasses import replace
 
     from rich.console import Console
 
     from gaitway.data import open_store
-    from gaitway.training.checkpoint import find_checkpoint
     from gaitway.training.devices import StopSignals, create_fabric, device_kind, launched, precision_for
     from gaitway.training.logging import RunLog
     from gaitway.training.loop import fit
     from gaitway.training.non_finite import NonFiniteError
     from gaitway.training.progress import Display
-    from gaitway.training.run import check_new, default_run, write_recipe
-    from gaitway.training.session import Session
+    from gaitway.training.run import check_new, write_recipe
+    from gaitway.training.session import Session, is_supernet
 
-    recipe_name, recipe = _recipe(args)
     published = recipe.training.precision
     precision = precision_for(args.precision, published, device_kind(args.accelerator))
     recipe = replace(recipe, training=replace(recipe.training, precision=precision))
-    folder = Path(args.resume or args.run or default_run(recipe_name))
-    init = find_checkpoint(args.init) if args.init else None
     store = open_store(args.data)
-    fabric = create_fabric(accelerator=args.accelerator, devices=args.devices, nodes=args.nodes, precision=precision)
+    fabric = create_fabric(
+        accelerator=args.accelerator,
+        devices=args.devices,
+        nodes=args.nodes,
+        precision=precision,
+        some_unused=is_supernet(recipe),
+    )
     first = fabric.is_global_zero
-    if first and not args.resume:
+    if first and is_new:
         check_new(folder)
     console = Console(quiet=not first)
     try:
@@ -98,14 +147,9 @@ def run(args: argparse.Namespace) -> int:
                 store,
                 recipe_name=recipe_name,
                 residency=args.residency,
-                compile_model=args.compile,
+                compile_model=compile_model,
             )
-            notes = []
-            if args.resume:
-                session.resume(find_checkpoint(folder))
-            elif init:
-                misfits = session.start_from(init, partial=args.init_partial)
-                notes += [f"started fresh, {misfit}" for misfit in misfits]
+            notes = start(session)
             if precision != published and not args.precision:
                 notes.append(f"computing in {precision}, since the recipe's {published} is for CUDA")
             _announce(console, session, folder, notes)
@@ -122,13 +166,12 @@ def run(args: argparse.Namespace) -> int:
         if first:
             print(f"gaitway train: training stopped: {error}", file=sys.stderr)
         return 1 if first else 0
-    _conclude(console, outcome, folder, args.data)
+    _conclude(console, outcome, folder, args.data, supernet=is_supernet(recipe))
     return 128 + outcome.stopped_by if outcome.stopped_by and first else 0
 
 
 def _recipe(args: argparse.Namespace) -> tuple[str, Recipe]:
     """The recipe's name, and the recipe with its changes."""
-    from dataclasses import replace
     from pathlib import Path
 
     from gaitway.training.checkpoint import find_checkpoint, read_config
@@ -154,9 +197,18 @@ def _recipe(args: argparse.Namespace) -> tuple[str, Recipe]:
             f"{args.recipe} starts from the weights of {recipe.training.starts_from}; train that first, then give its "
             "run or checkpoint here: --init RUN"
         )
-    if Path(recipe.data.partition).is_file():  # the run may be resumed and evaluated from elsewhere
-        recipe = replace(recipe, data=replace(recipe.data, partition=str(Path(recipe.data.partition).resolve())))
-    return args.recipe, recipe
+    return args.recipe, with_whole_paths(recipe)
+
+
+def with_whole_paths(recipe: Recipe) -> Recipe:
+    """The recipe for a run that may be resumed and evaluated from elsewhere."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    partition = Path(recipe.data.partition)
+    if not partition.is_file():
+        return recipe
+    return replace(recipe, data=replace(recipe.data, partition=str(partition.resolve())))
 
 
 def _announce(console: Console, session: Session, folder: Path, notes: list[str]) -> None:
@@ -167,7 +219,9 @@ def _announce(console: Console, session: Session, folder: Path, notes: list[str]
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_row("recipe", f"{session.recipe_name}: {recipe.description}")
     table.add_row("data", f"{session.store.path} ({session.store.manifest.dataset})")
-    table.add_row("training", f"{len(session.classes):,} subjects, {len(session.rows):,} sequences")
+    num_held_out = len(recipe.data.held_out_subjects())
+    held_out = f"; {num_held_out:,} subjects held out" if num_held_out else ""
+    table.add_row("training", f"{len(session.classes):,} subjects, {len(session.rows):,} sequences{held_out}")
     parameters = sum(parameter.numel() for parameter in session.model.parameters())
     table.add_row("model", f"{recipe.model.name}, {parameters:,} parameters")
     batch = f"{session.loader.sampler.batch_size} sequences ({recipe.sampler.name})"
@@ -186,7 +240,7 @@ def _announce(console: Console, session: Session, folder: Path, notes: list[str]
         console.print(f"Note: {note}.", soft_wrap=True)
 
 
-def _conclude(console: Console, outcome: Outcome, folder: Path, data: str) -> None:
+def _conclude(console: Console, outcome: Outcome, folder: Path, data: str, *, supernet: bool) -> None:
     """Say where everything is and what to do next."""
     if outcome.stopped_by:
         console.print(
@@ -197,4 +251,5 @@ def _conclude(console: Console, outcome: Outcome, folder: Path, data: str) -> No
     console.print(f"Trained to step {outcome.step:,}.")
     console.print(f"weights    {outcome.checkpoint}", soft_wrap=True)
     console.print(f"curves     {folder}/metrics.jsonl, or: tensorboard --logdir {folder}", soft_wrap=True)
-    console.print(f"next       gaitway evaluate {folder} --data {data}", soft_wrap=True)
+    following = "nas search" if supernet else "evaluate"
+    console.print(f"next       gaitway {following} {folder} --data {data}", soft_wrap=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gaitway.interop.batch_norm_order import Order, guess_order, join_parts, part_to_channel_major
-from gaitway.interop.checkpoint_file import read_checkpoint
+from gaitway.interop.checkpoint_file import CheckpointFile, read_checkpoint
 from gaitway.interop.published import PUBLISHED_MODELS, Neck, PublishedModel, Shapes, class_count
 from gaitway.models import MODELS, create_model
 
@@ -20,12 +21,21 @@ SHOWN = 8  # tensors that a message lists
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """A model with published weights, its number of classes (0: it has no classifier), and what there is to tell."""
+    """A model with published weights, and what there is to tell.
+
+    Args:
+        model: In evaluation mode.
+        num_classes: Of its classifier; 0: it has none.
+        iteration: Steps of training.
+        statements: What was assumed, a sentence each.
+        changes: Constructor arguments that the file says otherwise than the component did.
+    """
 
     model: nn.Module
     num_classes: int
     iteration: int
     statements: tuple[str, ...]
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def import_model(
@@ -52,11 +62,14 @@ def import_model(
     build = arguments.pop("name")
     if "num_classes" in inspect.signature(MODELS[build]).parameters:
         arguments.setdefault("num_classes", in_file or num_subjects or 1)
-    model = create_model(build, **arguments)
-    name = type(model).__name__
+    with torch.device("meta"):
+        outline = create_model(build, **arguments)
+    name = type(outline).__name__
     if name not in PUBLISHED_MODELS:
         raise ValueError(f"no published files of {name} are known; known are those of {', '.join(PUBLISHED_MODELS)}")
     published = PUBLISHED_MODELS[name]
+    changes, told = _adapted(published, outline, found)
+    model = create_model(build, **arguments | changes)
     names = published.names(model)
     class_note = ""
     if in_file is not None and num_subjects not in (None, in_file):
@@ -75,7 +88,16 @@ def import_model(
         raise ValueError(f"{file} is no checkpoint of this {name}: {what}. {error}") from error
     if class_note:
         statements.append(f"Mind: {class_note}. Embeddings are not affected.")
-    return ImportedModel(model.eval(), in_file or 0, found.iteration, tuple(statements))
+    return ImportedModel(model.eval(), in_file or 0, found.iteration, (*told, *statements), changes)
+
+
+def _adapted(published: PublishedModel, outline: nn.Module, found: CheckpointFile) -> tuple[dict[str, Any], list[str]]:
+    if published.adapted is None:
+        return {}, []
+    try:
+        return published.adapted(outline, found.state)
+    except ValueError as error:
+        raise ValueError(f"{found.path}: {error}") from error
 
 
 def load_published(

@@ -61,6 +61,12 @@ class PublishedConfig:
     given: Config
     merged: Config
 
+    @property
+    def model_cfg(self) -> Config:
+        """The model's section, with what SPOSGait's files say beside it: the path, and the numbers of blocks."""
+        beside = {key: self.merged[key] for key in ("retrain", "choice_max_num") if key in self.merged}
+        return {**self.merged["model_cfg"], **beside}
+
     def effective(self) -> Effective:
         """Filter all arguments by the signatures of the dialect."""
         return effective(self.merged, self.dialect)

@@ -109,7 +109,7 @@ ELSEWHERE = {
     "trainer_cfg.optimizer_reset": "--resume keeps the optimiser, --init starts a new one",
     "trainer_cfg.scheduler_reset": "--resume keeps the schedule, --init starts a new one",
     "trainer_cfg.save_name": "a run's folder is named when it is started",
-    "trainer_cfg.find_unused_parameters": "not needed: every parameter is used",
+    "trainer_cfg.find_unused_parameters": "Gaitway knows which models leave parameters unused",
     "evaluator_cfg.restore_hint": "gaitway evaluate takes a run or a checkpoint",
     "evaluator_cfg.restore_ckpt_strict": "gaitway evaluate takes a run or a checkpoint",
     "evaluator_cfg.save_name": "gaitway evaluate takes a run or a checkpoint",
@@ -122,7 +122,10 @@ ELSEWHERE = {
 def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
     config = reading.config
     reading.note("dialect", "", f"{config.dialect}: {config.reason}")
-    model = model_from_config(config.merged["model_cfg"], _dataset_name(config))
+    model = model_from_config(config.model_cfg, _dataset_name(config))
+    reading.read |= {
+        key: reading.given[key] for key in ("retrain.search_network", "choice_max_num") if key in reading.given
+    }
     num_classes = model.pop("num_classes", None)
     if num_classes is not None:
         text = f"{num_classes}; Gaitway counts the training subjects in the store"
@@ -135,6 +138,10 @@ def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
     _note_on_losses(effective.losses, losses, reading)
     if not losses:
         raise ValueError(f"none of the losses {', '.join(effective.losses)} can be carried over")
+    if model.get("bn_neck") and all(loss["name"] == "TripletLoss" for loss in losses.values()):
+        model["bn_neck"] = False
+        text = "left out, as by the published code where the triplet loss is the only one"
+        reading.note("different here", "model_cfg.SeparateBNNecks", text)
     dataset = str(reading("data_cfg.dataset_name"))
     reading.note("to fill in", "", "data.frame_shape: the file does not say how large stored frames are; 64×64 assumed")
     evaluation = _evaluation(effective.evaluation, reading)
@@ -142,7 +149,7 @@ def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
         "description": f"{model['name']} on {dataset}, from {config.path.name}.",
         "model": model,
         "losses": losses,
-        "data": {"dataset": _dataset(dataset), "partition": _partition(reading)},
+        "data": {"dataset": _dataset(dataset), "partition": _partition(reading), **_num_subjects(reading)},
         "sampler": _sampler(effective.train_sampler, reading),
         "frames": _frames(effective.train_frames, reading),
         "transforms": _transforms(effective.train_transforms, "trainer_cfg.transform", reading),
@@ -157,6 +164,8 @@ def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
         "training": {
             "steps": reading("trainer_cfg.total_iter"),
             "precision": "fp16" if reading("trainer_cfg.enable_float16") else "32",
+            **_clipping(reading),
+            **_idle_gradients(model, reading),
             "sync_batch_norm": reading("trainer_cfg.sync_BN"),
             "frozen_batch_norm": reading("trainer_cfg.fix_BN"),
             "log_every": reading("trainer_cfg.log_iter"),
@@ -178,6 +187,10 @@ def _dataset_name(config: PublishedConfig) -> str:
     return "" if isinstance(data, list) else str(data["dataset_name"])
 
 
+OF_LOGITS = ("ArcFaceLoss", "CrossEntropyLoss")
+"""Published losses that a model without a classifier cannot feed."""
+
+
 def convert_losses(losses: Mapping[str, Part], *, has_classifier: bool) -> dict[str, Component]:
     """The losses that Gaitway has and the model can feed, by their `log_prefix`.
 
@@ -192,17 +205,18 @@ def convert_losses(losses: Mapping[str, Part], *, has_classifier: bool) -> dict[
         if part.name == "TripletLoss":
             hinge = {"margin": given.get("margin", 0.2), "hard": given.get("is_hard_loss", False)}
             converted[prefix] = {"name": "TripletLoss", **hinge, "weight": weight}
-        elif part.name == "CrossEntropyLoss" and has_classifier:
+        elif part.name in OF_LOGITS and has_classifier:
             smoothing = given.get("eps", 0.1) if given.get("label_smooth", True) else 0.0
             softmax = {"scale": float(given.get("scale", 16)), "label_smoothing": smoothing}
-            converted[prefix] = {"name": "CrossEntropyLoss", **softmax, "weight": weight}
+            margin = {"margin": given.get("margin", 0.5), "monotonic": False} if part.name == "ArcFaceLoss" else {}
+            converted[prefix] = {"name": part.name, **margin, **softmax, "weight": weight}
     return converted
 
 
 def _note_on_losses(losses: Mapping[str, Part], converted: Mapping[str, Component], reading: _Reading) -> None:
     for prefix, part in losses.items():
         key = f"loss_cfg.{prefix}"
-        if prefix not in converted and part.name == "CrossEntropyLoss":
+        if prefix not in converted and part.name in OF_LOGITS:
             reading.note("dropped", key, "the model has no classifier, so that the published code never computes it")
         elif prefix not in converted:
             reading.note("not carried over", key, f"{part.name}: Gaitway does not have it yet; the loss is left out")
@@ -269,12 +283,14 @@ def _test_frames(sampler: Part, given: Mapping[str, Any], reading: _Reading) -> 
     return {}
 
 
-def _with_names(name: str, **published: str) -> Callable[[Mapping[str, Any]], Component]:
+def _with_names(name: str, **published: str) -> Callable[[Mapping[str, Any]], list[Component]]:
     """A transform and the published names of its arguments."""
-    return lambda given: {"name": name} | {ours: given[theirs] for ours, theirs in published.items() if theirs in given}
+    return lambda given: [
+        {"name": name} | {ours: given[theirs] for ours, theirs in published.items() if theirs in given}
+    ]
 
 
-TRANSFORMS: dict[str, Callable[[Mapping[str, Any]], Component]] = {
+TRANSFORMS: dict[str, Callable[[Mapping[str, Any]], list[Component]]] = {
     "BaseSilCuttingTransform": _with_names("CutColumns", columns="cutting"),
     "BaseSilTransform": _with_names("Scale"),
     "BaseParsingCuttingTransform": _with_names("CutParsing", columns="cutting"),
@@ -285,8 +301,9 @@ TRANSFORMS: dict[str, Callable[[Mapping[str, Any]], Component]] = {
     "RandomAffine": _with_names("RandomAffine", p="prob"),
     "RandomPerspective": _with_names("RandomPerspective", p="prob"),
     "RandomRotate": _with_names("RandomRotate", p="prob", degree="degree"),
+    "RandomRotateFlipTransform": lambda given: [{"name": "CutColumns"}, {"name": "RotateFlip"}],
 }
-"""Published transforms that Gaitway has."""
+"""Published transforms that Gaitway has, and what they are here."""
 
 WITHOUT_EFFECT: dict[str, Any] = {"divsor": 255, "disvor": 255, "img_shape": None, "img_w": 64}
 """Arguments of theirs that Gaitway has no counterpart of, and the values at which none is needed."""
@@ -304,12 +321,13 @@ def _transforms(parts: list[Part], key: str, reading: _Reading) -> list[Componen
             )
             continue
         ours = TRANSFORMS[part.name](part.arguments)
-        converted.append(ours)
-        if ours["name"] != part.name:
-            reading.note("renamed", key, f"{part.name} is {ours['name']} here")
+        converted += ours
+        names = " and ".join(component["name"] for component in ours)
+        if names != part.name:
+            reading.note("renamed", key, f"{part.name} is {names} here")
         for name, harmless in WITHOUT_EFFECT.items():
             if part.arguments.get(name, harmless) != harmless:
-                text = f"{part.name}.{name} = {part.arguments[name]}: Gaitway's {ours['name']} has no such option"
+                text = f"{part.name}.{name} = {part.arguments[name]}: Gaitway's {names} has no such option"
                 reading.note("not carried over", key, text)
     return converted
 
@@ -328,6 +346,39 @@ def _partition(reading: _Reading) -> str:
     if not Path(path).is_file():
         reading.note("to fill in", "data_cfg.dataset_partition", f"data.partition: give the path of {path}")
     return path
+
+
+def _num_subjects(reading: _Reading) -> Component:
+    """SPOSGait's first training subjects of a partition."""
+    if "data_cfg.num_train" not in reading.given:
+        return {}
+    count = reading("data_cfg.num_train")
+    reading.note("renamed", "data_cfg.num_train", f"data.num_subjects: the first {count} training subjects")
+    return {"num_subjects": count}
+
+
+def _clipping(reading: _Reading) -> Component:
+    """SPOSGait's limit on gradients: on the norm of all, or on each element."""
+    given = reading.config.merged["trainer_cfg"].get("clip_grad_cfg")
+    if given is None:
+        return {}
+    reading("trainer_cfg.clip_grad_cfg")
+    reading.read |= {f"trainer_cfg.clip_grad_cfg.{key}": value for key, value in given.items()}
+    match given.get("type"):
+        case "value":
+            return {"clip_gradient_value": float(given.get("clip_value", 0.1))}
+        case "norm" if given.get("norm_type", 2) == 2:
+            return {"clip_gradient_norm": float(given.get("max_norm", 35))}
+    raise ValueError(f"trainer_cfg.clip_grad_cfg {given}: expected type value, or type norm with norm_type 2")
+
+
+def _idle_gradients(model: Component, reading: _Reading) -> Component:
+    """What a supernet's weights do in steps that do not use them."""
+    if "architecture" not in model or model["architecture"] is not None:
+        return {}
+    text = "training.idle_gradients: zero, as PyTorch before 2.0 had it, which this code base was written for"
+    reading.note("kept", "optimizer_cfg", text)
+    return {"idle_gradients": "zero"}
 
 
 OWN_PROTOCOLS = {

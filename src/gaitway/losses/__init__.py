@@ -2,10 +2,15 @@
 
 from torch import nn
 
+from gaitway.losses.arcface import ArcFaceLoss
+from gaitway.losses.cosface import CosFaceLoss
 from gaitway.losses.cross_entropy import CrossEntropyLoss
+from gaitway.losses.sphereface import SphereFaceLoss
 from gaitway.losses.triplet import TripletLoss
 
-LOSSES: dict[str, type[nn.Module]] = {loss.__name__: loss for loss in (CrossEntropyLoss, TripletLoss)}
+LOSSES: dict[str, type[nn.Module]] = {
+    loss.__name__: loss for loss in (ArcFaceLoss, CosFaceLoss, CrossEntropyLoss, SphereFaceLoss, TripletLoss)
+}
 """Loss classes by name."""
 
-__all__ = ["LOSSES", "CrossEntropyLoss", "TripletLoss"]
+__all__ = ["LOSSES", "ArcFaceLoss", "CosFaceLoss", "CrossEntropyLoss", "SphereFaceLoss", "TripletLoss"]

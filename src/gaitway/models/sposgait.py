@@ -203,6 +203,11 @@ class SPOSGait(nn.Module):
         )
         initialise(self)
 
+    @property
+    def is_supernet(self) -> bool:
+        """Whether it holds all paths, and each training step uses another one."""
+        return self.architecture is None
+
     def block(self, layer: str, kind: int) -> SearchedBlock:
         """One of the blocks of a layer."""
         block = self.blocks[f"{layer}/{kind}"]
@@ -219,7 +224,7 @@ class SPOSGait(nn.Module):
 
     def begin_step(self, step: int) -> None:
         """Draw the path of a training step (from 0): the same on all processes, and after a restart."""
-        if self.architecture is None:
+        if self.is_supernet:
             self.path = path_of_step(step, [layer.num_choices for layer in self.layers])
 
     def forward(
@@ -241,8 +246,9 @@ class SPOSGait(nn.Module):
         architecture = self.path if path is None else self.checked(path)
         if architecture is None:
             raise ValueError(
-                "a supernet has no output of its own; give a path, or build the model with an architecture (a list of "
-                f"{len(self.layers)} block numbers)"
+                "a supernet has no embeddings of its own, only its paths have: find a good one by `gaitway nas search "
+                f"RUN`, and train it by `gaitway nas retrain RUN --architecture best`, or one of your own by a list of "
+                f"{len(self.layers)} block numbers in the place of best"
             )
         choice = {layer.name: kind for layer, kind in zip(self.layers, architecture, strict=True)}
         x, clips = as_clips(silhouettes, lengths, at_least=3)

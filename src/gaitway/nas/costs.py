@@ -54,6 +54,21 @@ class Costs:
         return self.convolution_macs + self.head_macs
 
 
+@dataclass(frozen=True)
+class BlockCosts:
+    """Exact counts of one block, for one sequence; the fields mean the same as those of `Costs`."""
+
+    convolution_parameters: int
+    norm_parameters: int
+    macs: int
+    norm_elements: int
+
+    @property
+    def parameters(self) -> int:
+        """Of the convolutions and batch norms."""
+        return self.convolution_parameters + self.norm_parameters
+
+
 @dataclass(frozen=True, kw_only=True)
 class CostModel:
     """Counts the costs of paths.
@@ -91,13 +106,9 @@ class CostModel:
         path = check_architecture(architecture, [layer.num_choices for layer in layers])
         weights = norms = macs = elements = 0
         for layer, kind in zip(layers, path, strict=True):
-            positions = self.positions(layer.stage, frames)
-            before, width = layer.in_channels, layer.out_channels
-            for kernel in KERNELS[kind]:
-                size = kernel[0] * kernel[1] * kernel[2] * before * width
-                weights, norms = weights + size, norms + 2 * width
-                macs, elements = macs + size * positions, elements + width * positions
-                before = width
+            block = self.of_block(layer, kind, frames)
+            weights, norms = weights + block.convolution_parameters, norms + block.norm_parameters
+            macs, elements = macs + block.macs, elements + block.norm_elements
         for stage in sorted({layer.stage for layer in layers}):
             inside = [layer for layer in layers if layer.stage == stage]
             positions = self.positions(stage, frames)
@@ -112,6 +123,17 @@ class CostModel:
         classifier = parts * head_width * (self.num_classes or 0)
         neck_norm = 2 * parts * head_width if self.num_classes is not None else 0
         return Costs(weights, norms, head, classifier + neck_norm, macs, head, classifier, elements)
+
+    def of_block(self, layer: SearchedLayer, kind: int, frames: int = FRAMES) -> BlockCosts:
+        """What a block of a layer adds to the costs of the paths that it is on."""
+        positions = self.positions(layer.stage, frames)
+        before, width = layer.in_channels, layer.out_channels
+        weights = 0
+        for frames_wide, rows, columns in KERNELS[kind]:
+            weights += frames_wide * rows * columns * before * width
+            before = width
+        num = len(KERNELS[kind])
+        return BlockCosts(weights, 2 * num * width, weights * positions, num * width * positions)
 
     def positions(self, stage: int, frames: int) -> int:
         """Places of a stage's maps: frames × rows × columns; sequences of one or two frames are repeated first."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from gaitway.models.sposgait import Architecture
 DRAWN_PER_CANDIDATE = 10_000
 """The published code draws a made-up number of operations below this for every new path; drawn here as well, or all
 later paths would differ."""
-HOPELESS = 100_000
-"""Random paths in a row that were seen before or refused, after which the space counts as exhausted."""
+HOPELESS = 10_000
+"""Random paths in a row that were seen before or refused, after which all paths are looked at for one that was not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,18 @@ class ExhaustedError(ValueError):
     """There are no more paths to evaluate."""
 
 
+def draw_free(
+    choices: random.Random, num_choices: Sequence[int], is_free: Callable[[Architecture], bool]
+) -> Architecture | None:
+    """A path drawn uniformly from the free ones, or None when there is none."""
+    for _ in range(HOPELESS):
+        path = tuple(choices.randint(0, count - 1) for count in num_choices)
+        if is_free(path):
+            return path
+    left = [path for path in product(*map(range, num_choices)) if is_free(path)]
+    return choices.choice(left) if left else None
+
+
 def evolve(
     num_choices: Sequence[int],
     settings: EvolutionSettings,
@@ -95,33 +108,29 @@ def evolve(
         accept: Paths for which it is False (they cost too much) are drawn again, as if they had been seen.
 
     Raises:
-        ExhaustedError: when no new path is found for a generation.
+        ExhaustedError: when a generation finds no new path; before that the last paths come as a smaller one.
     """
     choices = random.Random(settings.seed)
     numbers = np.random.RandomState(settings.seed)  # the published code's generator, to the number
     seen: set[Architecture] = set()
     ranked: list[Architecture] = []
 
-    def is_new(path: Architecture) -> bool:
-        if path in seen or not accept(path):
-            return False
+    def is_free(path: Architecture) -> bool:
+        return path not in seen and accept(path)
+
+    def take(path: Architecture) -> None:
         seen.add(path)
         numbers.randint(DRAWN_PER_CANDIDATE)
-        return True
 
     def filled(paths: list[Architecture]) -> tuple[Architecture, ...]:
-        in_vain = 0
         while len(paths) < settings.population:
-            path = tuple(choices.randint(0, count - 1) for count in num_choices)
-            in_vain = 0 if is_new(path) else in_vain + 1
-            if not in_vain:
-                paths.append(path)
-            elif in_vain > HOPELESS:
-                raise ExhaustedError(
-                    f"after {len(seen)} paths no new one was found in {HOPELESS:,} draws: the space of "
-                    f"{int(np.prod(num_choices, dtype=np.int64)):,} paths holds no more that the constraints allow; "
-                    "ask for fewer generations, or loosen the constraints"
-                )
+            path = draw_free(choices, num_choices, is_free)
+            if path is None:
+                break
+            take(path)
+            paths.append(path)
+        if not paths:
+            raise ExhaustedError(f"all {len(seen):,} paths that the space holds and the constraints allow are taken")
         return tuple(paths)
 
     def mutated(parents: Sequence[Architecture]) -> Architecture:
@@ -141,7 +150,8 @@ def evolve(
             if len(found) == wanted:
                 break
             path = how(parents)
-            if is_new(path):
+            if is_free(path):
+                take(path)
                 found.append(path)
         return found
 

@@ -59,6 +59,56 @@ def line_chart(lines: Sequence[Line], *, description: str, x_axis: Axis, y_axis:
     """
     x = _Scale.of(x_axis, [line.x for line in lines], LEFT, WIDTH - RIGHT)
     y = _Scale.of(y_axis, [line.y for line in lines], HEIGHT - BOTTOM, TOP)
+    parts = [_opening(x, y, description, x_axis, y_axis)]
+    for line in lines:
+        parts.append(_drawn(line, x, y))
+    parts.append("</svg>")
+    legend = "".join(_legend_entry(line) for line in lines) if len(lines) > 1 else ""
+    return "".join(parts) + (f'<p class="legend">{legend}</p>' if legend else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A point of a scatter chart: where, what it is (shown on hover), how it looks; `look` None is grey."""
+
+    x: float
+    y: float
+    title: str
+    look: int | None
+
+
+def scatter_chart(
+    spots: Sequence[Spot], steps: Sequence[Line], *, description: str, x_axis: Axis, y_axis: Axis, legend: str = ""
+) -> str:
+    """Points between two axes and lines through some of them, as HTML.
+
+    Args:
+        spots: At least one; the grey ones lie below the others.
+        steps: Lines without markers of their own.
+        description: What the chart shows, for those who do not see it.
+        x_axis: Across.
+        y_axis: Upwards.
+        legend: HTML below the chart.
+    """
+    x = _Scale.of(x_axis, [[spot.x for spot in spots]], LEFT, WIDTH - RIGHT)
+    y = _Scale.of(y_axis, [[spot.y for spot in spots]], HEIGHT - BOTTOM, TOP)
+    parts = [_opening(x, y, description, x_axis, y_axis)]
+    for line in steps:
+        places = "L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in zip(line.x, line.y, strict=True))
+        parts.append(f'<g class="series-{line.look % NUM_COLOURS}"><path class="line" d="M{places}"/></g>')
+    for spot in sorted(spots, key=lambda spot: spot.look is not None):
+        look = "other" if spot.look is None else f"series-{spot.look % NUM_COLOURS}"
+        shape = MARKERS[0] if spot.look is None else MARKERS[spot.look % len(MARKERS)]
+        parts.append(
+            f'<g class="{look}"><path class="full" transform="translate({x(spot.x):.1f} {y(spot.y):.1f})" d="{shape}">'
+            f"<title>{escape(spot.title)}</title></path></g>"
+        )
+    parts.append("</svg>")
+    return "".join(parts) + (f'<p class="legend">{legend}</p>' if legend else "")
+
+
+def _opening(x: _Scale, y: _Scale, description: str, x_axis: Axis, y_axis: Axis) -> str:
+    """The beginning of a chart's SVG: grid, axes, ticks and labels."""
     parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}">']
     for tick in y.ticks:
         parts.append(f'<path class="grid" d="M{LEFT} {y(tick):.1f}H{WIDTH - RIGHT}"/>')
@@ -69,11 +119,7 @@ def line_chart(lines: Sequence[Line], *, description: str, x_axis: Axis, y_axis:
     parts.append(f'<text class="label middle" x="{middle}" y="{HEIGHT - 6}">{escape(x_axis.label)}</text>')
     parts.append(f'<text class="label" x="0" y="12">{escape(y_axis.label)}</text>')
     parts.append(f'<path class="axis" d="M{LEFT} {HEIGHT - BOTTOM}H{WIDTH - RIGHT}"/>')
-    for line in lines:
-        parts.append(_drawn(line, x, y))
-    parts.append("</svg>")
-    legend = "".join(_legend_entry(line) for line in lines) if len(lines) > 1 else ""
-    return "".join(parts) + (f'<p class="legend">{legend}</p>' if legend else "")
+    return "".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +179,15 @@ def marker(look: int, *, filled: bool) -> str:
     kind = "full" if filled else "hollow"
     shape = MARKERS[look % len(MARKERS)]
     return f'<svg class="key" viewBox="-6 -6 12 12" aria-hidden="true"><path class="plain {kind}" d="{shape}"/></svg>'
+
+
+def key(look: int | None) -> str:
+    """The marker of the spots of a look, for a legend."""
+    css, shape = (
+        ("other", MARKERS[0]) if look is None else (f"series-{look % NUM_COLOURS}", MARKERS[look % len(MARKERS)])
+    )
+    path = f'<g class="{css}"><path class="full" d="{shape}"/></g>'
+    return f'<svg class="key" viewBox="-6 -6 12 12" aria-hidden="true">{path}</svg>'
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,11 @@ def find_checkpoint(path: str | Path) -> Path:
     )
 
 
+def run_of(checkpoint: Path) -> Path:
+    """The folder of the run that a checkpoint belongs to; the checkpoint itself where it belongs to none."""
+    return checkpoint.parent.parent if checkpoint.parent.name == CHECKPOINTS else checkpoint
+
+
 def read_config(checkpoint: Path) -> dict[str, Any]:
     """The `config.json` of a checkpoint's folder.
 

@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.amp.grad_scaler import GradScaler
 
 from gaitway.training.recipe import Precision
@@ -26,7 +27,12 @@ PATIENCE = 2.0
 
 
 def create_fabric(
-    *, accelerator: Accelerator = "auto", devices: int = 1, nodes: int = 1, precision: Precision = "32"
+    *,
+    accelerator: Accelerator = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    precision: Precision = "32",
+    some_unused: bool = False,
 ) -> Fabric:
     """What a run goes through for everything that depends on devices; nothing is started yet.
 
@@ -37,6 +43,7 @@ def create_fabric(
         devices: Processes on this machine, each with a device of its own (on the CPU: a share of its cores).
         nodes: Machines; each runs the same command.
         precision: `32`, or autocast to `bf16` or, with a loss scaler, `fp16`.
+        some_unused: Whether a step may leave parameters unused, as a supernet's do.
 
     Raises:
         ValueError: when the devices are not there.
@@ -57,7 +64,7 @@ def create_fabric(
         plugins.append(MixedPrecision("bf16-mixed", kind))
     elif precision == "fp16":
         plugins.append(MixedPrecision("16-mixed", kind, GradScaler(kind)))
-    strategy = "ddp" if devices * nodes > 1 else "auto"
+    strategy = DDPStrategy(find_unused_parameters=some_unused) if devices * nodes > 1 else "auto"
     return Fabric(accelerator=kind, strategy=strategy, devices=devices, num_nodes=nodes, plugins=plugins)
 
 

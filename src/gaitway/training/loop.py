@@ -77,6 +77,7 @@ def update(session: Session, batch: Batch, run: Path, stop: StopSignals) -> tupl
     Under fp16 the same batch is tried again with a smaller loss scale until its gradients do not overflow.
     """
     assert batch.labels is not None, "training batches have labels"
+    session.begin_step()
     while True:
         buffers = session.copy_buffers()
         total, figures = session.objective(batch.frames, batch.lengths, batch.labels)

@@ -11,7 +11,7 @@ from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from gaitway.training.recipe import OPTIMIZERS, SCHEDULES, Component
+from gaitway.training.recipe import OPTIMIZERS, SCHEDULES, Component, IdleGradients
 
 SMALLEST_SCALE = 2.0**-10
 """Gradients that overflow even at this loss scale are not a matter of scale."""
@@ -46,10 +46,24 @@ class Updates:
         optimizer: As wrapped by Fabric, whose precision plug-in holds the scaler.
         schedule: Of the optimiser inside.
         scaler: The loss scaler of fp16, or None.
+        idle_gradients: What parameters that a step does not use have as their gradient: see `Training`.
     """
 
-    def __init__(self, optimizer: Optimizer, schedule: LRScheduler, scaler: GradScaler | None) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        schedule: LRScheduler,
+        scaler: GradScaler | None,
+        *,
+        idle_gradients: IdleGradients = "none",
+    ) -> None:
         self.optimizer, self.schedule, self.scaler = optimizer, schedule, scaler
+        self.idle_gradients = idle_gradients
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """All that are trained, in the optimiser's order."""
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     @property
     def learning_rate(self) -> float:
@@ -60,7 +74,7 @@ class Updates:
         """Update the weights and clear the gradients. False when the update was skipped."""
         scale = self.scaler.get_scale() if self.scaler else 1.0
         self.optimizer.step()
-        self.optimizer.zero_grad()
+        self.optimizer.zero_grad(set_to_none=self.idle_gradients == "none")
         if self.scaler and self.scaler.get_scale() < scale:
             return False
         self.schedule.step()
@@ -68,7 +82,7 @@ class Updates:
 
     def gradients_are_hopeless(self) -> torch.Tensor:
         """Whether the gradients hold NaN or infinity for which no loss scale is to blame; a boolean scalar tensor."""
-        gradients = [p.grad for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         if self.scaler and self.scaler.get_scale() > SMALLEST_SCALE:
             return torch.zeros((), dtype=torch.bool, device=gradients[0].device)
         return ~torch.isfinite(nn.utils.get_total_norm(gradients))
@@ -79,6 +93,7 @@ class Updates:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict() if self.scaler else {},
+            "used": [i for i, parameter in enumerate(self.parameters) if parameter.grad is not None],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -87,3 +102,6 @@ class Updates:
         self.schedule.load_state_dict(state["schedule"])
         if self.scaler:
             self.scaler.load_state_dict(state["scaler"])
+        if self.idle_gradients == "zero":
+            for i in state["used"]:
+                self.parameters[i].grad = torch.zeros_like(self.parameters[i])

@@ -22,6 +22,8 @@ from jsonargparse import ArgumentParser
 from torch import nn
 
 from gaitway.data.frame_sampling import FrameSampling
+from gaitway.data.held_out import split
+from gaitway.data.partitions import Partition, load_partition
 from gaitway.data.sampling import SAMPLERS
 from gaitway.data.transforms import TRANSFORMS
 from gaitway.losses import LOSSES
@@ -44,6 +46,7 @@ CUTTING = ("CutColumns", "CutParsing")
 """Transforms that drop columns on both sides of square frames."""
 
 Precision = Literal["32", "bf16", "fp16"]
+IdleGradients = Literal["none", "zero"]
 T = TypeVar("T")
 
 
@@ -61,11 +64,45 @@ class Component:
 
 @dataclass(frozen=True)
 class Data:
-    """Which data set, split and frames a recipe is for."""
+    """Which data set, split and frames a recipe is for.
+
+    `num_subjects` takes the first training subjects of the partition only, None all of them. `held_out` is the share of
+    these that is not trained on, so that an architecture search can measure on it.
+    """
 
     dataset: str
     partition: str
     frame_shape: Sequence[int] = (64, 64)
+    num_subjects: int | None = None
+    held_out: float = 0.0
+
+    def load_partition(self) -> Partition:
+        """The partition, with those training subjects that the recipe trains on.
+
+        Raises:
+            ValueError: when there is no such partition, or it has too few training subjects.
+        """
+        partition, train = self._subjects()
+        return dataclasses.replace(partition, train=split(train, self.held_out)[0] if self.held_out else train)
+
+    def held_out_subjects(self) -> tuple[str, ...]:
+        """The training subjects that are held out, by name.
+
+        Raises:
+            ValueError: as for `load_partition`.
+        """
+        return split(self._subjects()[1], self.held_out)[1] if self.held_out else ()
+
+    def _subjects(self) -> tuple[Partition, tuple[str, ...]]:
+        """The partition, and those of its training subjects that may be trained on or held out."""
+        partition = load_partition(self.partition)
+        found, wanted = len(partition.train), self.num_subjects
+        if wanted is not None and not 2 <= wanted <= found:
+            raise ValueError(
+                f"data.num_subjects is {wanted}, partition {self.partition} has {found} training subjects; take 2 to "
+                f"{found} of them"
+            )
+        return partition, partition.train[:wanted]
 
 
 @dataclass(frozen=True)
@@ -73,20 +110,32 @@ class Training:
     """How long to train and how; all counts are in steps.
 
     `save_every` 0 saves at the end only, `evaluate_every` 0 does not evaluate while training. Gradients whose norm
-    over all weights is more than `clip_gradient_norm` are scaled down to it. `starts_from` names the recipe whose
-    weights this one starts from, for training in phases.
+    over all weights is more than `clip_gradient_norm` are scaled down to it; or each of their elements is limited to
+    plus or minus `clip_gradient_value`. `idle_gradients` is about weights that a step does not use, as most of a
+    supernet's in every step: with `none` they stay as they are, with `zero` weight decay and momentum go on once they
+    have been used (as under PyTorch before 2.0). `starts_from` names the recipe whose weights this one starts from, for
+    training in phases.
     """
 
     steps: int
     seed: int = 0
     starts_from: str | None = None
     clip_gradient_norm: float | None = None
+    clip_gradient_value: float | None = None
+    idle_gradients: IdleGradients = "none"
     precision: Precision = "32"
     sync_batch_norm: bool = False
     frozen_batch_norm: bool = False
     log_every: int = 100
     save_every: int = 0
     evaluate_every: int = 0
+
+    def __post_init__(self) -> None:
+        if self.clip_gradient_norm is not None and self.clip_gradient_value is not None:
+            raise ValueError(
+                f"training.clip_gradient_norm {self.clip_gradient_norm} and training.clip_gradient_value "
+                f"{self.clip_gradient_value}: gradients are clipped in one way; set the other to null"
+            )
 
 
 @dataclass(frozen=True)
@@ -141,9 +190,9 @@ class Recipe:
         """The model with fresh weights, for `num_classes` training subjects."""
         return build_model(self.model, num_classes)
 
-    def build_losses(self) -> dict[str, nn.Module]:
-        """The losses by name."""
-        return {name: LOSSES[part.name](**part.arguments) for name, part in self.losses.items()}
+    def build_losses(self, num_classes: int) -> dict[str, nn.Module]:
+        """The losses by name, with fresh weights where one has a classifier of its own."""
+        return {name: _build_for(num_classes, LOSSES[part.name], part) for name, part in self.losses.items()}
 
     def build_sampler(self) -> Any:
         """The sampler of batches."""
@@ -184,7 +233,10 @@ class Recipe:
 
 def build_model(part: Component, num_classes: int) -> nn.Module:
     """Build a recipe's or checkpoint's model, for `num_classes` training subjects where it has a classifier."""
-    build = MODELS[part.name]
+    return _build_for(num_classes, MODELS[part.name], part)
+
+
+def _build_for(num_classes: int, build: Callable[..., nn.Module], part: Component) -> nn.Module:
     needs_classes = "num_classes" in _parser(build, given_later=frozenset())[1]
     return build(**part.arguments, **({"num_classes": num_classes} if needs_classes else {}))
 

@@ -25,7 +25,9 @@ def check_new(run: Path) -> None:
         FileExistsError: when there is something already.
     """
     if run.exists():
-        raise FileExistsError(f"{run} exists already; go on with it by --resume {run}, or name another by --run")
+        raise FileExistsError(
+            f"{run} exists already; go on with it by `gaitway train --resume {run}`, or name another by --run"
+        )
 
 
 def write_recipe(run: Path, recipe: Recipe) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -13,7 +13,6 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from gaitway.data.loader import TrainLoader
-from gaitway.data.partitions import load_partition
 from gaitway.data.reader import Residency
 from gaitway.data.store import INDEX, Store
 from gaitway.evaluation import Result
@@ -62,8 +61,10 @@ class Session:
         self.recipe_name, self.residency = recipe_name, residency
         modalities = modalities_of(recipe)
         check_store(recipe, store, modalities[0])
-        self.partition = load_partition(recipe.data.partition)
+        self.partition = recipe.data.load_partition()
         self.rows = self.partition.rows(store, "train", modalities)
+        if is_supernet(recipe):
+            check_supernet(recipe, compile_model=compile_model)
         if recipe.training.evaluate_every:
             (protocol,) = load_protocols([recipe.evaluation.protocol], self.partition)
             check_protocol(protocol, store, sequences_to_embed(store, self.partition, modalities, [protocol]))
@@ -81,12 +82,12 @@ class Session:
         if compile_model:
             model.compile()
         self.model = model
-        objective = Objective(model=model, losses=recipe.build_losses())
+        objective = Objective(model=model, losses=recipe.build_losses(len(self.classes)))
         optimizer = build_optimizer(recipe.optimizer, objective.parameters())
         schedule = build_schedule(recipe.schedule, optimizer)
         self.losses = objective.losses
         self.objective, wrapped = fabric.setup(objective, optimizer)
-        self.updates = Updates(wrapped, schedule, loss_scaler(fabric))
+        self.updates = Updates(wrapped, schedule, loss_scaler(fabric), idle_gradients=recipe.training.idle_gradients)
         self.loader = TrainLoader(
             store,
             self.rows,
@@ -109,16 +110,24 @@ class Session:
         if self.recipe.training.frozen_batch_norm:
             freeze_batch_norm(self.model)
 
-    def clip_gradients(self) -> None:
-        """Scale the gradients down to the largest norm that the recipe allows, if any.
+    def begin_step(self) -> None:
+        """Tell a model whose steps differ which one comes; it depends on the number alone, so a resumed run repeats."""
+        begin: Callable[[int], None] | None = getattr(self.model, "begin_step", None)
+        if begin is not None:
+            begin(self.step)
 
-        Gradients that overflowed under fp16 stay so, for the loss scaler to see.
+    def clip_gradients(self) -> None:
+        """Scale the gradients down to the largest norm that the recipe allows, or clamp their elements, if it says so.
+
+        Whether gradients overflowed under fp16 the loss scaler has seen before.
         """
-        largest = self.recipe.training.clip_gradient_norm
-        if largest is not None:
+        training, optimizer = self.recipe.training, self.updates.optimizer
+        if training.clip_gradient_norm is not None:
             self.fabric.clip_gradients(
-                self.objective, self.updates.optimizer, max_norm=largest, error_if_nonfinite=False
+                self.objective, optimizer, max_norm=training.clip_gradient_norm, error_if_nonfinite=False
             )
+        if training.clip_gradient_value is not None:
+            self.fabric.clip_gradients(self.objective, optimizer, clip_val=training.clip_gradient_value)
 
     def copy_buffers(self) -> list[Tensor]:
         """The model's buffers (running statistics) as they are now."""
@@ -208,6 +217,29 @@ def modalities_of(recipe: Recipe) -> tuple[str, ...]:
     """What the recipe's model takes."""
     with torch.device("meta"):  # no memory, no arithmetic
         return cast(tuple[str, ...], recipe.build_model(num_classes=1).modalities)
+
+
+def is_supernet(recipe: Recipe) -> bool:
+    """Whether each step of the recipe's training uses other parts of its model."""
+    with torch.device("meta"):
+        return bool(getattr(recipe.build_model(num_classes=1), "is_supernet", False))
+
+
+def check_supernet(recipe: Recipe, *, compile_model: bool) -> None:
+    """Make sure that a supernet's training asks for nothing that needs one network.
+
+    Raises:
+        ValueError: when it does.
+    """
+    if recipe.training.evaluate_every:
+        raise ValueError(
+            f"training.evaluate_every is {recipe.training.evaluate_every}, but a supernet's paths have no figure in "
+            "common; set it to 0, and let `gaitway nas search` measure paths when it is trained"
+        )
+    if compile_model:
+        raise ValueError(
+            "--compile makes kernels for one network, and a supernet is another one in every step; leave it out"
+        )
 
 
 def check_store(recipe: Recipe, store: Store, modality: str) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gaitway.data.transforms import RandomAffine, RandomPerspective, RandomRotate
+from gaitway.data.transforms import RandomAffine, RandomPerspective, RandomRotate, RotateFlip
 from gaitway.data.transforms.geometric import Floats, affine_matrices, perspective_matrices, warp, warp_where
 
 SHIFT = np.array([[[1.0, 0.0, 2.0], [0.0, 1.0, -1.0], [0.0, 0.0, 1.0]]])  # two right, one up
@@ -73,9 +73,43 @@ def test_only_the_chosen_sequences_are_warped_each_by_its_own_map() -> None:
     assert torch.allclose(found[4:6], warp(frames[None, 4:6], back)[0], atol=1e-6)
 
 
+def test_rotate_flip_mirrors_first_and_turns_about_the_middle() -> None:
+    frames = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0))
+    counts = np.array([1, 1, 1])
+    draws = {
+        "flips": np.array([True, True, False]),
+        "rotates": np.array([False, True, False]),
+        "angle": np.array([90.0, 90.0, 90.0]),
+    }
+    found = RotateFlip(degree=90)(frames, counts, draws)
+    assert torch.equal(found[0], frames[0].flip(-1))
+    assert torch.equal(found[1], frames[1].flip(-1).rot90())  # counter-clockwise
+    assert torch.equal(found[2], frames[2])
+
+
+def test_rotate_flip_makes_no_new_values() -> None:
+    frames = (torch.rand(2, 64, 44, generator=torch.Generator().manual_seed(0)) < 0.5).float() * 0.7
+    draws = {"flips": np.array([True]), "rotates": np.array([True]), "angle": np.array([7.3])}
+    found = RotateFlip()(frames, np.array([2]), draws)
+    assert set(found.flatten().tolist()) == set(frames.flatten().tolist())
+    assert not torch.equal(found, frames.flip(-1))
+
+
+def test_rotate_flip_draws_once_per_sequence() -> None:
+    draws = RotateFlip(p=0.5, degree=10).draw(np.full(2000, 30), np.random.default_rng(0))
+    assert {name: values.shape for name, values in draws.items()} == dict.fromkeys(
+        ("rotates", "flips", "angle"), (2000,)
+    )
+    both = np.mean(draws["rotates"] & draws["flips"])
+    assert both == pytest.approx(0.25, abs=0.04)  # two coins, not one
+    assert -10 <= draws["angle"].min() < -9 < 9 < draws["angle"].max() < 10
+
+
 def test_impossible_settings_and_small_frames_are_refused() -> None:
     with pytest.raises(ValueError, match="RandomRotate: degree is -5"):
         RandomRotate(degree=-5)
+    with pytest.raises(ValueError, match="RotateFlip: degree is -1"):
+        RotateFlip(degree=-1)
     with pytest.raises(ValueError, match="RandomPerspective: p is 2, expected a probability"):
         RandomPerspective(p=2)
     one = np.array([1])

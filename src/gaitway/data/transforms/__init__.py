@@ -6,7 +6,7 @@ Add a transform by adding its class to the file of its modality and naming it he
 from __future__ import annotations
 
 from gaitway.data.transforms.chain import Chain, Draws, Transform, chains
-from gaitway.data.transforms.geometric import RandomAffine, RandomPerspective, RandomRotate
+from gaitway.data.transforms.geometric import RandomAffine, RandomPerspective, RandomRotate, RotateFlip
 from gaitway.data.transforms.silhouette import CutColumns, CutParsing, RandomErasing, RandomHorizontalFlip, Scale
 
 TRANSFORMS: dict[str, type[Transform]] = {
@@ -19,6 +19,7 @@ TRANSFORMS: dict[str, type[Transform]] = {
         RandomHorizontalFlip,
         RandomPerspective,
         RandomRotate,
+        RotateFlip,
         Scale,
     )
 }
@@ -35,6 +36,7 @@ __all__ = [
     "RandomHorizontalFlip",
     "RandomPerspective",
     "RandomRotate",
+    "RotateFlip",
     "Scale",
     "Transform",
     "chains",

@@ -1,11 +1,13 @@
-"""Warps of silhouettes, as OpenGait's `opengait/data/transform.py` defines them (arXiv:2211.06597).
+"""Warps of silhouettes, as OpenGait's `opengait/data/transform.py` defines them (arXiv:2211.06597), and SPOSGait's.
 
-Each sequence has its own map of the plane, which moves all its frames, bilinear with a black border. The published
+Each sequence has its own map of the plane, which moves all its frames, with a black border. The published
 mixtures of height and width are kept, since released weights were trained with them; random numbers are drawn before
 the size of the frames is known, as places in [0, 1) of the possible range.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ from gaitway.data.sampling import Ints
 from gaitway.data.transforms.chain import Draws, probability
 
 Floats = npt.NDArray[np.float64]
+Mode = Literal["bilinear", "nearest"]
 
 
 class RandomAffine:
@@ -102,6 +105,41 @@ class RandomRotate:
         return warp_where(draws["fires"], frames, counts, rotation_matrices(draws["angle"], *frames.shape[-2:]))
 
 
+class RotateFlip:
+    """Mirrors left and right, then rotates about the middle of the frame, without blur: pixels keep their values.
+
+    It is SPOSGait's `RandomRotateFlipTransform` (arXiv:2205.02692), which cuts columns and scales before that: use
+    `CutColumns` before it.
+
+    Args:
+        p: Probability per sequence, of each of the two.
+        degree: Largest angle in either direction, in degrees.
+    """
+
+    def __init__(self, *, p: float = 0.5, degree: float = 10.0) -> None:
+        if degree < 0:
+            raise ValueError(f"RotateFlip: degree is {degree}, expected at least 0")
+        self.p, self.degree = probability(p, "RotateFlip"), degree
+
+    def draw(self, counts: Ints, generator: np.random.Generator) -> Draws:
+        """`rotates`, `flips` `(n,)` bool; `angle` `(n,)` in degrees, counter-clockwise positive."""
+        return {
+            "rotates": generator.random(len(counts)) < self.p,
+            "flips": generator.random(len(counts)) < self.p,
+            "angle": generator.uniform(-self.degree, self.degree, len(counts)),
+        }
+
+    def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
+        """`(m, h, w)` to the same shape."""
+        height, width = frames.shape[-2:]
+        rotates, flips = draws["rotates"], draws["flips"]
+        angles = np.where(rotates, draws["angle"], 0.0)
+        matrices = turning_matrices(angles, x=(width - 1) / 2, y=(height - 1) / 2)
+        mirror = np.array([[-1.0, 0.0, width - 1], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+        matrices = np.where(flips[:, None, None], matrices @ mirror, matrices)
+        return warp_where(rotates | flips, frames, counts, matrices, mode="nearest")
+
+
 def affine_matrices(shifts: Floats, height: int, width: int) -> Floats:
     """Affine maps `(n, 3, 3)` that take three points near corners to three others near the same corners.
 
@@ -145,14 +183,20 @@ def rotation_matrices(angles: Floats, height: int, width: int) -> Floats:
         height: Height of the frames.
         width: Width of the frames.
     """
-    x, y = height // 2, width // 2  # the published order
+    return turning_matrices(angles, x=height // 2, y=width // 2)  # the published order
+
+
+def turning_matrices(angles: Floats, *, x: float, y: float) -> Floats:
+    """Rotations `(n, 3, 3)` about the point (x, y) by angles `(n,)` in degrees, counter-clockwise positive."""
     cos, sin = np.cos(np.deg2rad(angles)), np.sin(np.deg2rad(angles))
     shift_x, shift_y = (1 - cos) * x - sin * y, sin * x + (1 - cos) * y
     zero, one = np.zeros_like(cos), np.ones_like(cos)
     return np.stack((cos, sin, shift_x, -sin, cos, shift_y, zero, zero, one), axis=-1).reshape(-1, 3, 3)
 
 
-def warp_where(fires: npt.NDArray[np.bool_], frames: Tensor, counts: Ints, matrices: Floats) -> Tensor:
+def warp_where(
+    fires: npt.NDArray[np.bool_], frames: Tensor, counts: Ints, matrices: Floats, *, mode: Mode = "bilinear"
+) -> Tensor:
     """Warp the frames of the sequences that `fires` says, each sequence by its own map; the others stay.
 
     Args:
@@ -160,6 +204,7 @@ def warp_where(fires: npt.NDArray[np.bool_], frames: Tensor, counts: Ints, matri
         frames: `(m, h, w)` of n sequences, one after the other.
         counts: `(n,)`, frames per sequence.
         matrices: `(n, 3, 3)`, from pixels (x, y, 1) of the frame to pixels of the result.
+        mode: What lies between pixels: a mixture of them, or the nearest.
 
     Returns:
         `(m, h, w)` of the same type; uint8 is rounded.
@@ -171,18 +216,19 @@ def warp_where(fires: npt.NDArray[np.bool_], frames: Tensor, counts: Ints, matri
     first, num = (np.cumsum(counts) - counts)[fires, None], counts[fires, None]
     place = np.arange(num.max())
     chosen = on_device(first + np.minimum(place, num - 1), frames.device)
-    moved = warp(frames[chosen], matrices[fires])
+    moved = warp(frames[chosen], matrices[fires], mode=mode)
     kept = np.flatnonzero(place < num)
     index = on_device((first + place).ravel()[kept], frames.device)
     return frames.index_copy(0, index, moved.flatten(0, 1)[on_device(kept, frames.device)])
 
 
-def warp(images: Tensor, matrices: Floats) -> Tensor:
-    """Move the pixels of every image by its own map of the plane, bilinear with a black border.
+def warp(images: Tensor, matrices: Floats, *, mode: Mode = "bilinear") -> Tensor:
+    """Move the pixels of every image by its own map of the plane, with a black border.
 
     Args:
         images: `(n, c, h, w)`.
         matrices: `(n, 3, 3)`, from pixels (x, y, 1) of the image to pixels of the result.
+        mode: What lies between pixels: a mixture of them, or the nearest.
 
     Returns:
         `(n, c, h, w)` of the same type; uint8 is rounded.
@@ -196,5 +242,5 @@ def warp(images: Tensor, matrices: Floats) -> Tensor:
     pixels = torch.stack((x, y, torch.ones_like(x)), dim=-1).flatten(0, 1)  # (h w, 3)
     positions = torch.unflatten(pixels @ sampling.mT, 1, (height, width))
     grid = positions[..., :2] / positions[..., 2:]
-    moved = functional.grid_sample(images.float(), grid, align_corners=False)
+    moved = functional.grid_sample(images.float(), grid, mode=mode, align_corners=False)
     return moved.round().to(images.dtype) if images.dtype == torch.uint8 else moved

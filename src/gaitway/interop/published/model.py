@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from gaitway.interop.batch_norm_order import Order, State
 
 Shapes = Mapping[str, tuple[int, ...]]  # published tensor name -> shape
@@ -43,6 +45,8 @@ class PublishedModel:
             whose tensors are stored in other pieces than ours.
         unused: From our model to beginnings of published names of tensors that it has no use for, and that are left
             out where they are there.
+        adapted: From our model and a state by published names to constructor arguments that the file says otherwise or
+            in addition, and what there is to tell about it; raises `ValueError` where both cannot be true.
     """
 
     names: Callable[[Any], dict[str, str]]
@@ -51,6 +55,7 @@ class PublishedModel:
     bn_order: Order = "auto"
     convert: Callable[[State, Order], State] | None = None
     unused: Callable[[Any], list[str]] | None = None
+    adapted: Callable[[Any, Mapping[str, Tensor]], tuple[dict[str, Any], list[str]]] | None = None
 
 
 def expect(key: str, found: Any, expected: Any) -> None:

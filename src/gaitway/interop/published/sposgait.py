@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from gaitway.interop.published.model import Neck, PublishedModel, Shapes, expect
 from gaitway.models import sposgait
 from gaitway.models.sposgait import KERNELS, SPOSGait, searched_layers
@@ -51,6 +53,40 @@ def facts(shapes: Shapes) -> dict[str, Any]:
     }
 
 
+def adapted(model: SPOSGait, state: Mapping[str, Tensor]) -> tuple[dict[str, Any], list[str]]:
+    """The architecture of a network that was trained again, and a missing classifier.
+
+    A file of either kind has all blocks; what it does not say is which of them were trained. Batch normalisation has
+    counted its batches.
+    """
+    changes: dict[str, Any] = {}
+    told = []
+    if model.neck is not None and "Head0.fc_bin" in state and "BNNecks.fc_bin" not in state:
+        changes["bn_neck"] = False
+        told.append("The file has no classifier (BNNecks); the model gets none.")
+    trained = [_trained_blocks(state, layer.name) for layer in model.layers]
+    if not all(trained):  # it is another model's, or was not trained
+        return changes, told
+    if all(len(kinds) == 1 for kinds in trained):
+        path = [kinds[0] for kinds in trained]
+        if model.architecture is None:
+            changes["architecture"] = path
+            told.append(f"The file holds the network of one architecture, {path}: no other block was trained.")
+        elif path != list(model.architecture):
+            raise ValueError(
+                f"the blocks that were trained are those of architecture {path}, the recipe or configuration has "
+                f"{list(model.architecture)}; give that of the file by its model.architecture"
+            )
+    elif model.architecture is not None:
+        told.append(f"The file holds a supernet; its path {list(model.architecture)} is taken.")
+    return changes, told
+
+
+def _trained_blocks(state: Mapping[str, Tensor], layer: str) -> list[int]:
+    counts = {kind: state.get(f"conv3d_{layer}.{kind}.1.num_batches_tracked") for kind in range(len(KERNELS))}
+    return [kind for kind, count in counts.items() if count is not None and count > 0]
+
+
 LAYERS = ("00", "01", "10", "11", "20", "21", "30", "31", "40", "41")
 
 
@@ -71,4 +107,5 @@ PUBLISHED = PublishedModel(
     necks=(Neck("neck.", "head.weight"),),
     bn_order="channel-major",
     unused=unused,
+    adapted=adapted,
 )
