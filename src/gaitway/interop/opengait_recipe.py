@@ -274,19 +274,42 @@ def _with_names(name: str, **published: str) -> Callable[[Mapping[str, Any]], Co
     return lambda given: {"name": name} | {ours: given[theirs] for ours, theirs in published.items() if theirs in given}
 
 
+def _random_move(given: Mapping[str, Any]) -> Component:
+    x, y = given.get("random_r", (4, 1))
+    return {"name": "RandomMove", "x": float(x), "y": float(y)}
+
+
 TRANSFORMS: dict[str, Callable[[Mapping[str, Any]], Component]] = {
+    "Affine": _with_names("UprightSpine"),
     "BaseSilCuttingTransform": _with_names("CutColumns", columns="cutting"),
     "BaseSilTransform": _with_names("Scale"),
     "BaseParsingCuttingTransform": _with_names("CutParsing", columns="cutting"),
+    "FlipSequence": _with_names("FlipSequence", p="probability"),
+    "GaitGraph_MultiInput": _with_names("GaitGraphStreams"),
+    "GaitTR_MultiInput": _with_names("GaitTRStreams"),
+    "HOD_MultiInput": _with_names("HumanOrientedDescriptors"),
+    "InversePosesPre": _with_names("InversePoses", p="probability"),
+    "JointNoise": _with_names("JointNoise", std="std"),
+    "MirrorPoses": _with_names("MirrorPoses", p="probability"),
+    "NormalizeEmpty": _with_names("NormalizeEmpty"),
+    "PointNoise": _with_names("PointNoise", std="std"),
     "RandomHorizontalFlip": _with_names("RandomHorizontalFlip", p="prob"),
     "RandomErasing": _with_names(
         "RandomErasing", p="prob", min_area="sl", max_area="sh", min_aspect="r1", per_frame="per_frame"
     ),
     "RandomAffine": _with_names("RandomAffine", p="prob"),
+    "RandomMove": _random_move,
     "RandomPerspective": _with_names("RandomPerspective", p="prob"),
     "RandomRotate": _with_names("RandomRotate", p="prob", degree="degree"),
+    "RandomSelectSequence": _with_names("RandomSelectSequence", num="sequence_length"),
+    "RescaleCenter": _with_names("RescaleCenter", center="center", scale="scale"),
+    "SelectSequenceCenter": _with_names("SelectSequenceCenter", num="sequence_length"),
+    "TwoView": _with_names("TwoViews"),
 }
 """Published transforms that Gaitway has."""
+
+ONLY_LAYOUT = ("NoOperation", "SkeletonInput")
+"""Published transforms that change no value, only the order of the axes, or nothing."""
 
 WITHOUT_EFFECT: dict[str, Any] = {"divsor": 255, "disvor": 255, "img_shape": None, "img_w": 64}
 """Arguments of theirs that Gaitway has no counterpart of, and the values at which none is needed."""
@@ -298,6 +321,8 @@ def _transforms(parts: list[Part], key: str, reading: _Reading) -> list[Componen
     for part in parts:
         for dropped in part.dropped:
             reading.note_dropped(f"{key}.{dropped}", part)
+        if part.name in ONLY_LAYOUT:
+            continue
         if part.name not in TRANSFORMS:
             reading.note(
                 "not carried over", key, f"{part.name}: Gaitway does not have it yet; the transform is left out"

@@ -12,7 +12,8 @@ from gaitway.nn.convolution import (
 )
 from gaitway.nn.convolution3d import StemConvolution3d, StripConvolution3d, conv3d, convolution3d, lay_channels_last_3d
 from gaitway.nn.fold import fold_batch_norm, has_foldable_batch_norm
-from gaitway.nn.initialise import initialise
+from gaitway.nn.graph import adjacency, hop_distances, same_part
+from gaitway.nn.initialise import initialise, initialise_poses
 from gaitway.nn.parts import BatchNormNeck, PartLinear
 from gaitway.nn.pooling import GeneralisedMeanPooling, HorizontalPyramidPooling
 from gaitway.nn.ragged import TimeAxis
@@ -35,15 +36,19 @@ __all__ = [
     "StripConvolution3d",
     "TemporalConvNorm",
     "TimeAxis",
+    "adjacency",
     "conv3d",
     "convolution2d",
     "convolution3d",
     "fold_batch_norm",
     "has_foldable_batch_norm",
+    "hop_distances",
     "initialise",
+    "initialise_poses",
     "lay_channels_last",
     "lay_channels_last_3d",
     "leaky_relu",
     "leaky_relu_",
+    "same_part",
     "side_by_side",
 ]

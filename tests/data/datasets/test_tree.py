@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 
 from gaitway.data.datasets.tree import find_sequences, prepare_tree
-from gaitway.data.joints import COCO_JOINTS
 from gaitway.data.store import LeftOut, Store
+from gaitway.skeletons import COCO_JOINTS
 from tests.data.datasets.raw import silhouettes, write_pickle, write_pickle_tree
 
 RNG = np.random.default_rng(0)

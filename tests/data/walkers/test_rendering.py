@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from gaitway.cli import main
 from gaitway.data import Store
-from gaitway.data.joints import COCO_JOINTS
 from gaitway.data.walkers import CONDITIONS, Recording, record, write_raw_tree, write_store
 from gaitway.data.walkers.body import follow
 from gaitway.data.walkers.camera import VIEWS, camera_of, draw_silhouettes
@@ -18,6 +17,7 @@ from gaitway.data.walkers.generate import Walker, make_walker
 from gaitway.data.walkers.keypoints import hidden, joints_of
 from gaitway.data.walkers.skeleton import SEGMENT, SEGMENTS
 from gaitway.data.walkers.skinning import Skin
+from gaitway.skeletons import COCO_JOINTS
 
 pytest.importorskip("anny")
 pytestmark = pytest.mark.xdist_group("anny")  # loading Anny's body data takes time: once is enough

@@ -21,9 +21,9 @@ import numpy.typing as npt
 from gaitway.data.datasets.grew import is_rearranged
 from gaitway.data.datasets.pickles import read_pickled_array
 from gaitway.data.datasets.preparing import DAMAGED, NO_FILES, Prepared, Progress, in_order, write
-from gaitway.data.joints import COCO_JOINTS
 from gaitway.data.store import FrameFormat, LeftOut, Store
 from gaitway.data.store_writer import StoreWriter
+from gaitway.skeletons import COCO_JOINTS
 
 DataInUse = Sequence[bool] | Sequence[int]
 NUM_READERS = 8  # threads that wait for files; unpickling a plain array costs nothing

@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 
 from gaitway.data.datasets.preparing import Progress, in_order, num_cores, process_pool
-from gaitway.data.joints import COCO_JOINTS
 from gaitway.data.pretreatment import DropReason, align_silhouette
 from gaitway.data.store import FrameFormat, Store, partial_path
 from gaitway.data.store_writer import StoreWriter
@@ -22,6 +21,7 @@ from gaitway.data.walkers.body import prepare_bodies
 from gaitway.data.walkers.camera import VIEWS
 from gaitway.data.walkers.generate import CONDITIONS, record
 from gaitway.data.walkers.layouts import RAW_LAYOUTS, write_recordings
+from gaitway.skeletons import COCO_JOINTS
 
 SIZE = 64
 NUM_FRAMES = 24
