@@ -27,67 +27,78 @@ def skeleton_of_frames(poses: Tensor, wanted_by: str) -> Skeleton:
     return found
 
 
-def velocities(places: Tensor, two_follow: Tensor, *, step: int) -> Tensor:
-    """Where each joint is `step` frames later, relative to now; 0 in the last two frames of a sequence.
-
-    Args:
-        places: `(m, v, c)`, the frames of all sequences.
-        two_follow: `(m,)` bool, whether two more frames of its sequence follow a frame.
-        step: 1 or 2.
-    """
-    return torch.where(two_follow[:, None, None], places.roll(-step, 0) - places, 0.0)
-
-
-def gaittr_streams(poses: Tensor, two_follow: Tensor) -> Tensor:
+def gaittr_streams(poses: Tensor, two_follow: Tensor, *, center: str | None = None) -> Tensor:
     """GaitTR's ten features (arXiv 2204.03873): places, places relative to the centre, two velocities, bones.
 
     Args:
         poses: `(m, v, 3)`: x, y in pixels, confidence.
-        two_follow: As for `velocities`.
+        two_follow: `(m,)` bool, whether two more frames of its sequence follow a frame.
+        center: The joint that places are taken relative to; None: the skeleton's own centre.
 
     Returns:
         `(m, v, 10)`.
+
+    Raises:
+        ValueError: when the skeleton has no such joint.
     """
     skeleton = skeleton_of_frames(poses, "GaitTR")
-    places = poses[..., :2]
-    features = (
+    places = _planes(poses[..., :2])
+    streams = (
         places,
-        places - places[:, skeleton.center, None],
-        velocities(places, two_follow, step=1),
-        velocities(places, two_follow, step=2),
-        places - places[:, list(skeleton.parents)],
+        places - places[..., _center(skeleton, center), None],
+        _velocities(places, two_follow, step=1),
+        _velocities(places, two_follow, step=2),
+        places - places[..., list(skeleton.parents)],
     )
-    return torch.cat(features, -1)
+    return torch.cat(streams).permute(1, 2, 0)
 
 
-def gaitgraph_streams(poses: Tensor, two_follow: Tensor) -> Tensor:
+def gaitgraph_streams(poses: Tensor, two_follow: Tensor, *, center: str | None = None) -> Tensor:
     """GaitGraph2's branches of joints, velocities and bones (arXiv 2204.07855).
 
     As published, confidence stands where the second velocity's x and the angle to the x axis were meant to be.
 
     Args:
         poses: `(m, v, 3)`: x, y in pixels, confidence.
-        two_follow: As for `velocities`.
+        two_follow: As for `gaittr_streams`.
+        center: As for `gaittr_streams`.
 
     Returns:
         `(m, v, 3, 5)`, the branches before their features.
+
+    Raises:
+        ValueError: when the skeleton has no such joint.
     """
     skeleton = skeleton_of_frames(poses, "GaitGraph2")
-    places, confidence = poses[..., :2], poses[..., 2:3]
-    bones = places - places[:, list(skeleton.parents)]
-    angle = (bones[..., 1:] / (bones.norm(dim=-1, keepdim=True) + 1e-4)).arccos()
-    nothing = torch.zeros_like(confidence)
-    branches = (
-        (places, confidence, places - places[:, skeleton.center, None]),
-        (
-            velocities(places, two_follow, step=1),
-            nothing,
-            confidence,
-            velocities(places, two_follow, step=2)[..., 1:],
-        ),
-        (bones, nothing, confidence, angle),
+    planes = _planes(poses)
+    places, confidence, nothing = planes[:2], planes[2:], torch.zeros_like(planes[2:])
+    bones = places - places[..., list(skeleton.parents)]
+    angle = (bones[1:] / (torch.hypot(*bones) + 1e-4)).arccos()
+    streams = (
+        *(places, confidence, places - places[..., _center(skeleton, center), None]),
+        *(_velocities(places, two_follow, step=1), nothing, confidence, _velocities(places[1:], two_follow, step=2)),
+        *(bones, nothing, confidence, angle),
     )
-    return torch.stack([torch.cat(branch, -1) for branch in branches], 2)
+    return torch.unflatten(torch.cat(streams), 0, (3, 5)).permute(2, 3, 0, 1)
+
+
+def _planes(poses: Tensor) -> Tensor:
+    """`(m, v, c)` to `(c, m, v)`: a feature of all joints lies together, which makes arithmetic with it fast."""
+    return poses.permute(2, 0, 1).contiguous()
+
+
+def _velocities(places: Tensor, two_follow: Tensor, *, step: int) -> Tensor:
+    """Where joints `(c, m, v)` are `step` frames later, relative to now; 0 in the last two frames of a sequence."""
+    return torch.where(two_follow[:, None], places.roll(-step, 1) - places, 0.0)
+
+
+def _center(skeleton: Skeleton, name: str | None) -> int:
+    """The joint of that name, or the skeleton's own centre."""
+    if name is None:
+        return skeleton.center
+    if name not in skeleton.joints:
+        raise ValueError(f"center {name!r}: {skeleton.name} has no such joint, but {', '.join(skeleton.joints)}")
+    return skeleton.joints.index(name)
 
 
 ANGLES: dict[str, tuple[tuple[int, int, int | None], ...]] = {
@@ -110,22 +121,26 @@ def joint_angles(places: Tensor, skeleton: Skeleton) -> Tensor:
     """π less the angle at each joint, by the law of cosines; π where a side has no length.
 
     Args:
-        places: `(m, v, 2)`.
+        places: `(2, m, v)`, x and y.
         skeleton: Of the joints; COCO17 or OPENPOSE18.
 
     Returns:
         `(m, v)` radians; 0 for joints without an angle.
     """
     triples = ANGLES[skeleton.name]
-    at, left = (places[:, [triple[i] for triple in triples]] for i in (0, 1))  # (m, angles, 2)
-    right = places[:, [triple[2] if triple[2] is not None else 0 for triple in triples]]
+    at, left = ([triple[i] for triple in triples] for i in (0, 1))
+    right = [triple[2] if triple[2] is not None else triple[0] for triple in triples]
     vertical = torch.tensor([triple[2] is None for triple in triples], device=places.device)
-    right = torch.where(vertical[:, None], torch.stack((at[..., 0], left[..., 1]), -1), right)
-    a, b, c = ((p - q).norm(dim=-1) for p, q in ((at, left), (at, right), (left, right)))
+    x, y = places
+    x_left, y_left, x_right = x[:, left] - x[:, at], y[:, left] - y[:, at], x[:, right] - x[:, at]  # (m, angles)
+    y_right = torch.where(vertical, y_left, y[:, right] - y[:, at])
+    a, b = torch.hypot(x_left, y_left), torch.hypot(x_right, y_right)
+    c = torch.hypot(x_left - x_right, y_left - y_right)
     product = a * b
+    # near 0 and π rounding errors count for 1e-8: as published by the law of cosines, not by the product of vectors
     cosine = (a.square() + b.square() - c.square()) / (2 * product)
     angles = torch.where(product == 0, torch.pi, torch.pi - cosine.clamp(-1, 1).arccos())
-    return torch.nn.functional.pad(angles, (0, places.shape[1] - len(triples)))
+    return torch.nn.functional.pad(angles, (0, places.shape[2] - len(triples)))
 
 
 def human_oriented_descriptors(poses: Tensor) -> Tensor:
@@ -138,12 +153,7 @@ def human_oriented_descriptors(poses: Tensor) -> Tensor:
         `(m, v, 6)`; what is not a number is 0, what is infinite the largest number.
     """
     skeleton = skeleton_of_frames(poses, "HumanOrientedDescriptors")
-    places = poses[..., :2]
-    angles = joint_angles(places, skeleton)
-    features = (
-        places,
-        places - places[:, list(skeleton.parents)],
-        angles[..., None],
-        torch.zeros_like(angles)[..., None],
-    )
-    return torch.cat(features, -1).nan_to_num(nan=0.0)
+    places = _planes(poses[..., :2])
+    angles = joint_angles(places, skeleton)[None]
+    features = (places, places - places[..., list(skeleton.parents)], angles, torch.zeros_like(angles))
+    return torch.cat(features).nan_to_num_(nan=0.0).permute(1, 2, 0)

@@ -84,6 +84,9 @@ SIMPLE: dict[str, list[tuple[str, dict[str, Any], Draws]]] = {
         ("PointNoise", {"std": 0.0}, {"noise": np.ones((2, 12, 17, 3))}),
     ],
     "oumvlp18_to_coco17": [("ToCoco17", {}, {})],
+    "Sequence_level": [("SequenceRange", {}, {})],
+    "RotationMat": [("AlignmentMatrices", {"p": 0.0}, {})],
+    "AffineMat": [("AlignmentInPixels", {}, {})],
 }
 """Output, without the input that it is of → our transforms."""
 
@@ -94,12 +97,14 @@ def run_transforms(case: Case) -> Results:
     found: dict[str, Tensor] = {}
     for name in case.outputs:
         steps, given = name.rsplit("/", 1)
-        if steps not in SIMPLE:
-            continue
         frames = case.inputs[inputs.get(given, given)]
         frames = np.delete(frames, 2, axis=0) if steps.endswith("_without_frame2") else frames
         x = apply(SIMPLE[steps], frames)
-        found[name] = x.permute(2, 0, 1).unsqueeze(-1) if steps.endswith("SkeletonInput") else x
+        if steps.endswith("SkeletonInput"):
+            x = x.permute(2, 0, 1).unsqueeze(-1)
+        elif steps.endswith("Mat"):
+            x = x.permute(0, 2, 3, 1)  # rotation and translation as the last axis
+        found[name] = x
     return to_arrays(found), {}
 
 

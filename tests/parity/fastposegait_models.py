@@ -14,6 +14,7 @@ from gaitway.data.transforms.chain import Chain
 from gaitway.interop.opengait_config import defaults, effective, merge
 from gaitway.interop.opengait_recipe import ONLY_LAYOUT, convert_losses
 from gaitway.interop.opengait_recipe import TRANSFORMS as PUBLISHED_TRANSFORMS
+from gaitway.interop.published import PUBLISHED_MODELS, model_from_config
 from gaitway.training.objective import Loss, Objective
 from gaitway.training.optim import build_optimizer, build_schedule
 from gaitway.training.recipe import Component
@@ -21,8 +22,59 @@ from gaitway.types import Output
 from tests.parity.case import Array, Case, Results
 from tests.parity.every_model import Intermediate, build_loss, imported, norm, places, recorded, to_arrays
 
-TAPS: dict[str, dict[str, tuple[str, int, Intermediate]]] = {}
+
+def resgcn_taps(num: int) -> dict[str, tuple[str, int, Intermediate]]:
+    """The outputs of ResGCN's layers on so many sequences, views included; those of its first layers are activated."""
+    ours = {
+        "head.0.layers.0.scn": "branches.0.graph",
+        "head.0.layers.0.tcn": "branches.0.time",
+        **{f"head.{i}": f"branches.{i}" for i in range(3)},
+        **{f"backbone.{i}": f"stages.{i}" for i in range(6)},
+    }
+    return {
+        "ResGCN": ("resgcn", 0, lambda given, made: made),
+        **{f"ResGCN.{a}": (f"resgcn.{b}", 0, lambda given, made: rows_as_maps(made, num)) for a, b in ours.items()},
+    }
+
+
+def by_joint_and_channel(given: Tensor, made: Tensor) -> Tensor:
+    """Rows as `(2, v·c, t)`."""
+    return rows_as_maps(made).permute(0, 3, 1, 2).flatten(1, 2)
+
+
+def part_graph_taps() -> dict[str, tuple[str, int, Intermediate]]:
+    """The outputs of the branches' layers in GPGait and GPGait++."""
+    ours = {
+        **{f"pose.layer_share.{i}": f"pose.shared.{i}" for i in range(4)},
+        "pose.part_2.0": "pose.stacks.0.layers.0",
+        **{f"pose.backbone.{i}": f"pose.stacks.3.layers.{i}" for i in range(4)},
+        **{f"angle.layer_share.{i}": f"angle.shared.{i}" for i in range(2, 4)},
+    }
+    return {
+        "pose.data_bn": ("network.pose.norm", 0, by_joint_and_channel),
+        **{a: (f"network.{b}", 0, lambda given, made: rows_as_maps(made)) for a, b in ours.items()},
+        **{a: (f"network.{a}", 0, lambda given, made: made.transpose(1, 2)) for a in ("pose", "bone", "angle", "head")},
+    }
+
+
+TAPS: dict[str, dict[str, tuple[str, int, Intermediate]]] = {
+    "GaitGraph1": resgcn_taps(4),
+    "GaitGraph2": resgcn_taps(6),
+    "GPGait": part_graph_taps(),
+    "GPGaitPlusPlus": part_graph_taps(),
+    "GaitTR": {
+        "data_bn": ("input_norm", 0, by_joint_and_channel),
+        "backbone.0.tcn": ("blocks.0.temporal", 0, lambda given, made: rows_as_maps(made)),
+        "backbone.0.st": ("blocks.0.attention", 0, lambda given, made: rows_as_maps(made)),
+        **{f"backbone.{i}": (f"blocks.{i}", 0, lambda given, made: rows_as_maps(made)) for i in range(8)},
+    },
+}
 """Model → output name in the cases → our layer, which of its calls, and which of its tensors."""
+
+
+def rows_as_maps(rows: Tensor, num: int = 2) -> Tensor:
+    """Rows of sequences of equal length as maps `(num, c, t, v)`."""
+    return torch.unflatten(rows, 0, (num, -1)).movedim(-1, 1)
 
 
 def run_eval(case: Case) -> Results:
@@ -39,7 +91,8 @@ def run_eval(case: Case) -> Results:
         found["network_input"] = as_published(frames, layout)
     taps = {tap: of for tap, of in TAPS.get(type(model).__name__, {}).items() if tap in case.outputs}
     with torch.no_grad(), recorded(model, {layer for layer, _, _ in taps.values()}) as calls:
-        output = model(frames.double() if case.float64 else frames, lengths)
+        wanted = "logits/softmax" in case.outputs
+        output = model(frames.double() if case.float64 else frames, lengths, logits=wanted)
     found |= {tap: of(*calls[layer][call]) for tap, (layer, call, of) in taps.items()}
     found["embeddings"] = output.embeddings.transpose(1, 2)
     if output.logits is not None:
@@ -49,6 +102,17 @@ def run_eval(case: Case) -> Results:
 
 def run_train(case: Case) -> Results:
     """A training-mode forward with losses and gradients, and three optimiser steps on the same batch."""
+    chain, layout = published_chain(case)
+    inputs = dense(chain, case.inputs["poses"])
+    frames = inputs.double() if case.float64 else inputs
+    if case.hyperparameters["model_cfg"]["model"] == "GaitGraph1":  # two views, one after the other in time
+        frames = torch.cat(frames.chunk(2, 1))
+    found, scalars = train(case, {"poses": frames})
+    return strided(case, found | {"network_input": as_published(inputs, layout)}), scalars
+
+
+def train(case: Case, frames: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """Everything that a training case expects, from the frames of each modality."""
     model = imported(case)
     for layer in model.modules():
         if isinstance(layer, nn.Dropout):
@@ -59,22 +123,20 @@ def run_train(case: Case) -> Results:
     config |= {key: case.hyperparameters[key] for key in ("optimizer_cfg", "scheduler_cfg")}
     configured = effective(config, "fastposegait")
     losses = convert_losses(configured.losses, has_classifier=any(name.endswith("/logits") for name in case.outputs))
+    component = model_from_config(case.hyperparameters["model_cfg"])
+    for name, loss in losses.items():
+        output = PUBLISHED_MODELS[component["name"]].output_of(component, name, configured.losses[name].name)
+        losses[name] = loss | ({} if output is None else {"on": output})
     objective = Objective(model=model, losses={name: build_loss(loss) for name, loss in losses.items()}).train()
     optimizer = build_optimizer(
         Component(configured.optimizer.name, configured.optimizer.arguments), model.parameters()
     )
     schedule = build_schedule(Component(configured.scheduler.name, configured.scheduler.arguments), optimizer)
-    chain, layout = published_chain(case)
-    inputs = dense(chain, case.inputs["poses"])
-    found = {"network_input": as_published(inputs, layout)}
-    frames = inputs.double() if case.float64 else inputs
     labels = torch.tensor(case.hyperparameters["labels"])
-    if case.hyperparameters["model_cfg"]["model"] == "GaitGraph1":  # two views, one after the other in time
-        frames = torch.cat(frames.chunk(2, 1))
 
     outputs: list[Output] = []
     handle = model.register_forward_hook(lambda layer, given, made: outputs.append(made))
-    total, figures = objective({"poses": frames}, None, labels)
+    total, figures = objective(frames, None, labels)
     handle.remove()
     scalars = {"loss_total": float(total.detach())}
     scalars |= {f"loss/{name}": float(figures[f"{name}/loss"]) for name in losses}
@@ -94,15 +156,16 @@ def run_train(case: Case) -> Results:
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        total, _ = objective({"poses": frames}, None, labels)
+        total, _ = objective(frames, None, labels)
         total.backward()
     scalars["loss_after_3_steps"] = float(total.detach())
+    found: dict[str, Tensor] = {}
     for name, loss in losses.items():
         tensor = outputs[0][cast(Loss, objective.losses[name]).on].detach()
         repeated = labels.repeat(len(tensor) // len(labels))
         found[f"loss_parts/{name}"] = objective.losses[name](tensor, repeated)[0]
         found |= loss_input(name, loss["name"], tensor, views=len(tensor) // len(labels))
-    return strided(case, found), scalars
+    return found, scalars
 
 
 def loss_input(name: str, loss: str, tensor: Tensor, views: int) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from gaitway.data.transforms.chain import Draws
+from gaitway.interop.opengait_recipe import MSGG_JOINTS
 from tests.parity.case import Case, Results
 from tests.parity.every_model import to_arrays
 from tests.parity.fastposegait_data import ALWAYS, apply
@@ -20,6 +21,7 @@ def run(case: Case) -> Results:
     given = case.inputs
     frames = len(given["pose" if "pose" in given else "pose18"])
     sides: Steps = [("InversePoses", {}, {"fires": np.ones((1, frames), bool)})]
+    msgg: Steps = [("SelectJoints", {"joints": MSGG_JOINTS}, {})]
     upright: Steps = [("UprightSpine", {}, {})]
     steps: dict[str, Steps] = {
         "normalize_empty": [("NormalizeEmpty", {}, {})],
@@ -31,9 +33,13 @@ def run(case: Case) -> Results:
         "skeleton_opengait": [],
         "skeleton_fastposegait": [],
         "gaitgraph1": [],
+        "msgg_17": msgg,
+        "msgg_18": msgg,
         "two_view": [("TwoViews", {}, {})],
         "gaittr_17": [("GaitTRStreams", {}, {})],
         "gaitgraph_17": [("GaitGraphStreams", {}, {})],
+        "gaittr_18": [("GaitTRStreams", {"center": "nose"}, {})],
+        "gaitgraph_18": [("GaitGraphStreams", {"center": "nose"}, {})],
         "gaittr_18_fastposegait": [("GaitTRStreams", {}, {})],
         "gaitgraph_18_fastposegait": [("GaitGraphStreams", {}, {})],
         "affine": upright,
@@ -52,8 +58,6 @@ def run(case: Case) -> Results:
         }
     found: dict[str, Tensor] = {}
     for name in case.outputs:
-        if name not in steps:
-            continue
         x = apply(steps[name], given["pose18" if "18" in name or "pose" not in given else "pose"])
         if name in ("skeleton_fastposegait", "gaitgraph1", "two_view"):
             x = x.permute(2, 0, 1).unsqueeze(-1)

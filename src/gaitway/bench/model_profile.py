@@ -138,10 +138,13 @@ def _flops(model: nn.Module, frames: list[Tensor], *, logits: bool) -> dict[str,
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(*frames, logits=logits)
     root = type(model).__name__
-    return {
+    found = {
         "" if name in ("Global", root) else name.removeprefix(f"{root}."): sum(counts.values())
         for name, counts in counter.get_flop_counts().items()
     }
+    lists = {name: block for name, block in model.named_children() if isinstance(block, nn.ModuleList)}  # never called
+    of_lists = {name: sum(found.get(f"{name}.{i}", 0) for i in range(len(block))) for name, block in lists.items()}
+    return found | of_lists
 
 
 def _needed_parameters(model: nn.Module, recipe: Recipe) -> int:

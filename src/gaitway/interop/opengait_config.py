@@ -132,7 +132,10 @@ def detect_dialect(given: Mapping[str, Any], path: Path) -> tuple[str, str]:
     words = set(_words(given))
     hints = {
         "fastposegait": {word for word in words if word.endswith("_MultiInput")}
-        | ({model} & {"gpgait", "GPGait_PlusPlus", "GaitHeat"}),
+        | ({model} & {"gpgait", "GPGait_PlusPlus", "GaitHeat"})
+        | (words & {"RandomTripletSampler"})
+        # OpenGait's GaitGraph1 ends with GaitGraph1Input instead, which does the same
+        | (words & {"SkeletonInput"} if model == "GaitGraph1" else set()),
         "sposgait": (words & {"retrain", "num_train", "choice_max_num"}) | _starting("SPOSGait", model),
         "dygait": _starting("Dygait", model),
         "hstl": _starting("HSTL", model),

@@ -3,9 +3,12 @@
 from torch import nn
 
 from gaitway.losses.cross_entropy import CrossEntropyLoss
+from gaitway.losses.supervised_contrastive import SupConDistanceLoss, SupConLoss
 from gaitway.losses.triplet import TripletLoss
 
-LOSSES: dict[str, type[nn.Module]] = {loss.__name__: loss for loss in (CrossEntropyLoss, TripletLoss)}
+LOSSES: dict[str, type[nn.Module]] = {
+    loss.__name__: loss for loss in (CrossEntropyLoss, SupConDistanceLoss, SupConLoss, TripletLoss)
+}
 """Loss classes by name."""
 
-__all__ = ["LOSSES", "CrossEntropyLoss", "TripletLoss"]
+__all__ = ["LOSSES", "CrossEntropyLoss", "SupConDistanceLoss", "SupConLoss", "TripletLoss"]

@@ -1,5 +1,6 @@
 """Layers with no opinion about the model that they are used in."""
 
+from gaitway.nn.activation import mish
 from gaitway.nn.clips import Clips, side_by_side
 from gaitway.nn.convolution import (
     ConvPair,
@@ -14,10 +15,12 @@ from gaitway.nn.convolution3d import StemConvolution3d, StripConvolution3d, conv
 from gaitway.nn.fold import fold_batch_norm, has_foldable_batch_norm
 from gaitway.nn.graph import adjacency, hop_distances, same_part
 from gaitway.nn.initialise import initialise, initialise_poses
+from gaitway.nn.joints import JointBatchNorm, JointConvolution
 from gaitway.nn.parts import BatchNormNeck, PartLinear
 from gaitway.nn.pooling import GeneralisedMeanPooling, HorizontalPyramidPooling
 from gaitway.nn.ragged import TimeAxis
 from gaitway.nn.residual import ConvNorm, ResidualBlock, ResidualNetwork, ResidualStage, TemporalConvNorm
+from gaitway.nn.row_batch_norm import RowBatchNorm
 
 __all__ = [
     "BatchNormNeck",
@@ -27,11 +30,14 @@ __all__ = [
     "FocalConvolution",
     "GeneralisedMeanPooling",
     "HorizontalPyramidPooling",
+    "JointBatchNorm",
+    "JointConvolution",
     "PartLinear",
     "PlainBackbone",
     "ResidualBlock",
     "ResidualNetwork",
     "ResidualStage",
+    "RowBatchNorm",
     "StemConvolution3d",
     "StripConvolution3d",
     "TemporalConvNorm",
@@ -49,6 +55,7 @@ __all__ = [
     "lay_channels_last_3d",
     "leaky_relu",
     "leaky_relu_",
+    "mish",
     "same_part",
     "side_by_side",
 ]

@@ -43,6 +43,9 @@ GIVEN_LATER = {"num_classes", "params", "optimizer", "last_epoch"}
 CUTTING = ("CutColumns", "CutParsing")
 """Transforms that drop columns on both sides of square frames."""
 
+NUM_POSE_VALUES = 3
+"""x, y and confidence, the last axis of poses."""
+
 Precision = Literal["32", "bf16", "fp16"]
 T = TypeVar("T")
 
@@ -61,11 +64,20 @@ class Component:
 
 @dataclass(frozen=True)
 class Data:
-    """Which data set, split and frames a recipe is for."""
+    """Which data set, split and frames a recipe is for.
+
+    `frame_shape` is that of stored frames: (h, w) of silhouettes, (v, 3) of poses. Sequences of fewer than `min_frames`
+    frames are left out, in training and in testing.
+    """
 
     dataset: str
     partition: str
     frame_shape: Sequence[int] = (64, 64)
+    min_frames: int = 1
+
+    def __post_init__(self) -> None:
+        if self.min_frames < 1:
+            raise ValueError(f"data.min_frames is {self.min_frames}, expected at least 1")
 
 
 @dataclass(frozen=True)
@@ -271,6 +283,9 @@ def resolve(values: Any) -> Recipe:
     transforms = tuple(_component("transforms", part, TRANSFORMS) for part in values["transforms"])
     data = _section("data", values["data"], Data)
     _check_cutting(data, [part.as_dict() for part in transforms] + checked)
+    schedule = _component("schedule", values["schedule"], SCHEDULES)
+    training = _section("training", values["training"], Training)
+    _check_schedule(schedule, training)
     published = values.get("published")
     return Recipe(
         description=str(values["description"]),
@@ -281,8 +296,8 @@ def resolve(values: Any) -> Recipe:
         frames=_section("frames", values["frames"], FrameSampling),
         transforms=transforms,
         optimizer=_component("optimizer", values["optimizer"], OPTIMIZERS),
-        schedule=_component("schedule", values["schedule"], SCHEDULES),
-        training=_section("training", values["training"], Training),
+        schedule=schedule,
+        training=training,
         evaluation=dataclasses.replace(evaluation, transforms=checked),
         published=None if published is None else _section("published", published, Published),
     )
@@ -302,6 +317,8 @@ def _component(where: str, value: Any, registry: Mapping[str, Callable[..., Any]
 
 def _check_cutting(data: Data, transforms: Iterable[Mapping[str, Any]]) -> None:
     """Frames are square until their columns are cut, so those that are higher than wide have been cut already."""
+    if data.frame_shape[-1] == NUM_POSE_VALUES:
+        return  # poses, which are drawn as square frames first
     for part in transforms:
         if part["name"] in CUTTING and data.frame_shape[-1] < data.frame_shape[0]:
             raise ValueError(
@@ -309,6 +326,16 @@ def _check_cutting(data: Data, transforms: Iterable[Mapping[str, Any]]) -> None:
                 f"{part['name']} would cut them again; use Scale in its place, in transforms and "
                 "evaluation.transforms, or prepare square frames"
             )
+
+
+def _check_schedule(schedule: Component, training: Training) -> None:
+    """Schedules of a known length can't go on after it."""
+    length = schedule.arguments.get("total_steps")
+    if length is not None and training.steps > length:
+        raise ValueError(
+            f"training.steps is {training.steps}, but {schedule.name} ends after schedule.total_steps = {length}; "
+            f"set both, such as training.steps={training.steps} schedule.total_steps={training.steps}"
+        )
 
 
 def _section(where: str, value: Any, section: Callable[..., T]) -> T:

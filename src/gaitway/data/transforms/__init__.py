@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gaitway.data.transforms.chain import Chain, Draws, Transform, chains
 from gaitway.data.transforms.geometric import RandomAffine, RandomPerspective, RandomRotate
+from gaitway.data.transforms.heat_maps import AlignmentInPixels, AlignmentMatrices, SequenceRange
 from gaitway.data.transforms.pose import (
     FlipSequence,
     GaitGraphStreams,
@@ -19,15 +20,19 @@ from gaitway.data.transforms.pose import (
     PointNoise,
     RandomMove,
     RescaleCenter,
+    SelectJoints,
     ToCoco17,
     UprightSpine,
 )
 from gaitway.data.transforms.resampling import RandomSelectSequence, SelectSequenceCenter, TwoViews
 from gaitway.data.transforms.silhouette import CutColumns, CutParsing, RandomErasing, RandomHorizontalFlip, Scale
+from gaitway.data.transforms.skeleton_maps import SkeletonMaps
 
 TRANSFORMS: dict[str, type[Transform]] = {
     transform.__name__: transform
     for transform in (
+        AlignmentInPixels,
+        AlignmentMatrices,
         CutColumns,
         CutParsing,
         FlipSequence,
@@ -48,7 +53,10 @@ TRANSFORMS: dict[str, type[Transform]] = {
         RandomSelectSequence,
         RescaleCenter,
         Scale,
+        SelectJoints,
         SelectSequenceCenter,
+        SequenceRange,
+        SkeletonMaps,
         ToCoco17,
         TwoViews,
         UprightSpine,
@@ -58,6 +66,8 @@ TRANSFORMS: dict[str, type[Transform]] = {
 
 __all__ = [
     "TRANSFORMS",
+    "AlignmentInPixels",
+    "AlignmentMatrices",
     "Chain",
     "CutColumns",
     "CutParsing",
@@ -80,7 +90,10 @@ __all__ = [
     "RandomSelectSequence",
     "RescaleCenter",
     "Scale",
+    "SelectJoints",
     "SelectSequenceCenter",
+    "SequenceRange",
+    "SkeletonMaps",
     "ToCoco17",
     "Transform",
     "TwoViews",

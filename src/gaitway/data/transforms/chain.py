@@ -88,7 +88,9 @@ class Chain:
         for transform, parameters in zip(self.transforms, draws, strict=True):
             frames = transform(frames, counts, parameters)
             counts = resampled(transform, counts)
-        return frames.float() if frames.dtype == torch.float64 else frames, counts
+        if frames.dtype == torch.float64:  # in order in memory too, whatever order a transform computed in
+            frames = frames.to(torch.float32, memory_format=torch.contiguous_format)
+        return frames, counts
 
 
 def chains(

@@ -7,6 +7,7 @@ float32. Joints and skeletons are told by the number of joints: 17 are COCO's, 1
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -38,11 +39,40 @@ class ToCoco17:
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, 18, 3)` to `(m, 17, 3)`."""
+        _check(frames, "ToCoco17")
         if frames.shape[1] != OPENPOSE18.num_joints:
             raise ValueError(
                 f"ToCoco17 takes poses of OpenPose's 18 joints, found {frames.shape[1]}; leave it out for others"
             )
         return frames[:, list(OPENPOSE18_TO_COCO17)]
+
+
+class SelectJoints:
+    """Keeps some joints.
+
+    Args:
+        joints: Their names, in the order in which they are wanted.
+    """
+
+    def __init__(self, *, joints: Sequence[str]) -> None:
+        if not joints or len(set(joints)) < len(joints):
+            raise ValueError(f"SelectJoints: joints {list(joints)}; expected the names of different joints")
+        self.joints = tuple(joints)
+
+    def draw(self, counts: Ints, generator: np.random.Generator) -> Draws:
+        """Nothing is random."""
+        return {}
+
+    def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
+        """`(m, v, 3)` to `(m, joints, 3)`."""
+        _check(frames, "SelectJoints")
+        skeleton = skeleton_of_frames(frames, "SelectJoints")
+        unknown = [joint for joint in self.joints if joint not in skeleton.joints]
+        if unknown:
+            raise ValueError(
+                f"SelectJoints: {skeleton.name} has no {', '.join(unknown)}; it has {', '.join(skeleton.joints)}"
+            )
+        return frames[:, list(skeleton.index(*self.joints))]
 
 
 class NormalizeEmpty:
@@ -57,18 +87,25 @@ class NormalizeEmpty:
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, v, 3)` to the same shape."""
-        num_joints = frames.shape[1]
-        empty = frames[..., 0] == 0  # (m, v)
-        # every fill adds the mean to the sum and takes away what was there: a geometric series in closed form
-        growth = 1 + 1 / num_joints
-        counted = empty.to(frames.dtype)
-        filled_before = (counted.cumsum(1) - counted)[..., None]
-        removed = torch.where(empty[..., None], frames[..., :2], 0) / growth ** (filled_before + 1)
-        removed_before = removed.cumsum(1) - removed
-        total = frames[..., :2].sum(1, keepdim=True)
-        fill = (total - removed_before) * growth**filled_before / num_joints
-        places = torch.where(empty[..., None], fill, frames[..., :2])
-        return torch.cat((places, frames[..., 2:].masked_fill(empty[..., None], 0)), -1)
+        _check(frames, "NormalizeEmpty")
+        incomplete = (frames[..., 0] == 0).any(1).nonzero().squeeze(1)  # few frames, as a rule
+        return frames.index_copy(0, incomplete, _filled(frames[incomplete]))
+
+
+def _filled(frames: Tensor) -> Tensor:
+    """Frames `(m, v, 3)` with the mean in place of joints that were not found."""
+    num_joints = frames.shape[1]
+    empty = frames[..., 0] == 0  # (m, v)
+    # every fill adds the mean to the sum and takes away what was there: a geometric series in closed form
+    growth = 1 + 1 / num_joints
+    counted = empty.to(frames.dtype)
+    filled_before = (counted.cumsum(1) - counted)[..., None]
+    removed = torch.where(empty[..., None], frames[..., :2], 0) / growth ** (filled_before + 1)
+    removed_before = removed.cumsum(1) - removed
+    total = frames[..., :2].sum(1, keepdim=True)
+    fill = (total - removed_before) * growth**filled_before / num_joints
+    places = torch.where(empty[..., None], fill, frames[..., :2])
+    return torch.cat((places, frames[..., 2:].masked_fill(empty[..., None], 0)), -1)
 
 
 class RescaleCenter:
@@ -94,6 +131,7 @@ class RescaleCenter:
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, v, 3)` to the same shape; a frame without height becomes infinite, or no number."""
+        _check(frames, "RescaleCenter")
         places = frames[..., :2]
         height = frames[..., 1].amax(1) - frames[..., 1].amin(1)
         places = places * (self.scale / height)[:, None, None]
@@ -119,6 +157,7 @@ class UprightSpine:
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, v, 3)` to the same shape."""
+        _check(frames, "UprightSpine")
         neck, hip = (_between(frames[..., :2], where, "UprightSpine")[:, None] for where in ("neck", "hip"))
         across, down = (hip - neck).unbind(-1)  # (m, 1)
         angle = torch.where(down == 0, 0, torch.arctan(across / down))
@@ -146,6 +185,7 @@ class MirrorPoses:
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, v, 3)` to the same shape."""
+        _check(frames, "MirrorPoses")
         x = frames[..., :1]
         mirrored = torch.cat((2 * x.mean(1, keepdim=True) - x, frames[..., 1:]), -1)
         return torch.where(_per_frame(draws["fires"], counts, frames.device), mirrored, frames)
@@ -168,8 +208,10 @@ class InversePoses:
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, v, 3)` to the same shape."""
-        swapped = frames[:, list(skeleton_of_frames(frames, "InversePoses").mirrored)]
-        return torch.where(_of_frames(draws["fires"], counts, frames.device)[:, None, None], swapped, frames)
+        _check(frames, "InversePoses")
+        mirrored = list(skeleton_of_frames(frames, "InversePoses").mirrored)
+        rows = on_device(_of_frames(draws["fires"], counts).nonzero()[0], frames.device)
+        return frames.index_copy(0, rows, frames[rows][:, mirrored])
 
 
 class FlipSequence:
@@ -212,8 +254,9 @@ class PointNoise:
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, v, 3)` to the same shape."""
-        noise = _of_frames(draws["noise"][:, :, : frames.shape[1]], counts, frames.device)
-        return frames + self.std * noise.to(frames.dtype)
+        _check(frames, "PointNoise")
+        noise = on_device(_of_frames(draws["noise"], counts), frames.device)
+        return torch.add(frames, noise[:, : frames.shape[1]], alpha=self.std)
 
 
 class JointNoise:
@@ -232,8 +275,8 @@ class JointNoise:
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, v, 3)` to the same shape."""
-        noise = np.repeat(self.std * draws["noise"][:, : frames.shape[1]], counts, axis=0)
-        return _moved(frames, on_device(noise, frames.device))
+        _check(frames, "JointNoise")
+        return _moved(frames, counts, self.std * draws["noise"][:, : frames.shape[1]])
 
 
 class RandomMove:
@@ -253,12 +296,20 @@ class RandomMove:
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, v, 3)` to the same shape."""
-        by = np.repeat(draws["by"] * (self.x, self.y), counts, axis=0)
-        return _moved(frames, on_device(by, frames.device)[:, None])
+        _check(frames, "RandomMove")
+        return _moved(frames, counts, (draws["by"] * (self.x, self.y))[:, None])
 
 
 class GaitTRStreams:
-    """The ten features that GaitTR takes: see `gaittr_streams`."""
+    """The ten features that GaitTR takes: see `gaittr_streams`.
+
+    Args:
+        center: The joint that places are taken relative to: the skeleton's own centre, which is COCO's nose and
+            OpenPose's neck as in FastPoseGait. OpenGait always takes the `nose`.
+    """
+
+    def __init__(self, *, center: str | None = None) -> None:
+        self.center = center
 
     def draw(self, counts: Ints, generator: np.random.Generator) -> Draws:
         """Nothing is random."""
@@ -266,11 +317,19 @@ class GaitTRStreams:
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, v, 3)` to `(m, v, 10)`."""
-        return gaittr_streams(frames, _two_follow(counts, frames.device))
+        _check(frames, "GaitTRStreams")
+        return gaittr_streams(frames, _two_follow(counts, frames.device), center=self.center)
 
 
 class GaitGraphStreams:
-    """The three branches of five features that GaitGraph2 takes: see `gaitgraph_streams`."""
+    """The three branches of five features that GaitGraph2 takes: see `gaitgraph_streams`.
+
+    Args:
+        center: As for `GaitTRStreams`.
+    """
+
+    def __init__(self, *, center: str | None = None) -> None:
+        self.center = center
 
     def draw(self, counts: Ints, generator: np.random.Generator) -> Draws:
         """Nothing is random."""
@@ -278,7 +337,8 @@ class GaitGraphStreams:
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, v, 3)` to `(m, v, 3, 5)`."""
-        return gaitgraph_streams(frames, _two_follow(counts, frames.device))
+        _check(frames, "GaitGraphStreams")
+        return gaitgraph_streams(frames, _two_follow(counts, frames.device), center=self.center)
 
 
 class HumanOrientedDescriptors:
@@ -290,6 +350,7 @@ class HumanOrientedDescriptors:
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
         """`(m, v, 3)` to `(m, v, 6)`."""
+        _check(frames, "HumanOrientedDescriptors")
         return human_oriented_descriptors(frames)
 
 
@@ -299,6 +360,19 @@ _BETWEEN = {
     "hip": COCO17.index("left_hip", "right_hip"),
 }
 """The two of COCO's joints that a point lies between."""
+
+
+def _check(frames: Tensor, transform: str) -> None:
+    """Make sure that frames are poses.
+
+    Raises:
+        ValueError: when they are not.
+    """
+    if frames.ndim != 3 or frames.shape[1] > MOST_JOINTS or frames.shape[2] != 3:
+        raise ValueError(
+            f"{transform} takes poses (frames, at most {MOST_JOINTS} joints, 3), which are x, y and confidence, found "
+            f"{tuple(frames.shape)}; put it before the transform that makes features of poses"
+        )
 
 
 def _between(places: Tensor, point: str, transform: str) -> Tensor:
@@ -317,9 +391,11 @@ def _deviation(value: float, transform: str) -> float:
     return value
 
 
-def _moved(frames: Tensor, by: Tensor) -> Tensor:
-    """Frames with `by` added to x and y."""
-    return torch.cat((frames[..., :2] + by.to(frames.dtype), frames[..., 2:]), -1)
+def _moved(frames: Tensor, counts: Ints, by: npt.NDArray[Any]) -> Tensor:
+    """Frames `(m, v, 3)` with x and y of a sequence moved by `(n, v or 1, 2)`."""
+    of_sequences = on_device(np.pad(by, ((0, 0), (0, 0), (0, 1))), frames.device).to(frames.dtype)
+    sequence = on_device(np.repeat(np.arange(len(counts)), counts), frames.device)
+    return frames + of_sequences[sequence]
 
 
 def _two_follow(counts: Ints, device: torch.device) -> Tensor:
@@ -333,6 +409,7 @@ def _per_frame(values: npt.NDArray[Any], counts: Ints, device: torch.device) -> 
     return on_device(np.repeat(values, counts), device)[:, None, None]
 
 
-def _of_frames(values: npt.NDArray[Any], counts: Ints, device: torch.device) -> Tensor:
-    """Values of the frames that exist, `(n, most frames, ...)` to `(m, ...)`, on the device."""
-    return on_device(values[np.arange(values.shape[1]) < counts[:, None]], device)
+def _of_frames(values: npt.NDArray[Any], counts: Ints) -> npt.NDArray[Any]:
+    """Values of the frames that exist, `(n, most frames, ...)` to `(m, ...)`."""
+    exists = np.arange(values.shape[1]) < counts[:, None]
+    return values.reshape(-1, *values.shape[2:]) if exists.all() else values[exists]

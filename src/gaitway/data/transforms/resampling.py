@@ -45,15 +45,15 @@ class RandomSelectSequence:
 
     def draw(self, counts: Ints, generator: np.random.Generator) -> Draws:
         """`start` `(n,)`."""
+        return {"start": generator.integers(0, np.maximum(counts - self.num, 0), endpoint=True)}
+
+    def resampled(self, counts: Ints) -> Ints:
+        """`(n,)` to the same shape."""
         if counts.min() < self.num:
             raise ValueError(
                 f"RandomSelectSequence takes {self.num} frames, but a sequence has {counts.min()}; let `frames` take "
                 "at least as many"
             )
-        return {"start": generator.integers(0, counts - self.num + 1)}
-
-    def resampled(self, counts: Ints) -> Ints:
-        """`(n,)` to the same shape."""
         return np.full_like(counts, self.num)
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:

@@ -9,7 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gaitway.interop.published import baseline, deepgaitv2, dygait, gaitbase, gaitgl, gaitpart, gaitset, gln, hstl
+from gaitway.interop.published import (
+    baseline,
+    deepgaitv2,
+    dygait,
+    gaitbase,
+    gaitgl,
+    gaitgraph,
+    gaitheat,
+    gaitpart,
+    gaitset,
+    gaittr,
+    gln,
+    gpgait,
+    hstl,
+)
 from gaitway.interop.published.model import Configure, Neck, PublishedModel, Shapes, UnknownModelError
 
 CONFIGURED: dict[str, Configure] = {
@@ -18,9 +32,15 @@ CONFIGURED: dict[str, Configure] = {
     "Dygait": dygait.configure,
     "Dygait_aaai": dygait.configure,
     "GaitGL": gaitgl.configure,
+    "GaitGraph1": gaitgraph.configure,
+    "GaitGraph2": gaitgraph.configure,
+    "GaitHeat": gaitheat.configure,
     "GaitPart": gaitpart.configure,
     "GaitSet": gaitset.configure,
+    "GaitTR": gaittr.configure,
     "GLN": gln.configure,
+    "gpgait": gpgait.configure,
+    "GPGait_PlusPlus": gpgait.configure_plus_plus,
     "HSTL": hstl.configure,
     "HSTL_Gait3D": hstl.configure,
     "HSTL_OU": hstl.configure,
@@ -33,10 +53,17 @@ PUBLISHED_MODELS: dict[str, PublishedModel] = {
     "DyGait": dygait.PUBLISHED,
     "GaitBase": gaitbase.PUBLISHED,
     "GaitGL": gaitgl.PUBLISHED,
+    "GaitGraph1": gaitgraph.GAITGRAPH1,
+    "GaitGraph2": gaitgraph.GAITGRAPH2,
+    "GaitHeat": gaitheat.PUBLISHED,
     "GaitPart": gaitpart.PUBLISHED,
     "GaitSet": gaitset.PUBLISHED,
+    "GaitTR": gaittr.PUBLISHED,
     "GLN": gln.PUBLISHED,
+    "GPGait": gpgait.GPGAIT,
+    "GPGaitPlusPlus": gpgait.GPGAIT_PLUS_PLUS,
     "HSTL": hstl.PUBLISHED,
+    "SkeletonGait": deepgaitv2.SKELETONGAIT,
 }
 """By the name of our class."""
 

@@ -41,6 +41,10 @@ class PublishedModel:
         bn_order: The order in all files of this model, or `auto` where it differs from file to file.
         convert: From a state by published names, and the order of its channels, to one that `names` fits; for models
             whose tensors are stored in other pieces than ours.
+        built: From our model to tensors that published files hold and it builds itself, by their published names.
+        output_of: From our component, and `log_prefix` and class of a configured loss, to the output of our model that
+            the loss works on, where it is not the one that such a loss works on anyway.
+        beforehand: Transforms of ours for what published code does to frames before it stores them.
     """
 
     names: Callable[[Any], dict[str, str]]
@@ -48,6 +52,9 @@ class PublishedModel:
     necks: tuple[Neck, ...] = ()
     bn_order: Order = "auto"
     convert: Callable[[State, Order], State] | None = None
+    built: Callable[[Any], State] | None = None
+    output_of: Callable[[Mapping[str, Any], str, str], str | None] = lambda component, prefix, loss: None
+    beforehand: tuple[Mapping[str, Any], ...] = ()
 
 
 def expect(key: str, found: Any, expected: Any) -> None:
