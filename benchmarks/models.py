@@ -14,7 +14,9 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command line does
 
@@ -49,26 +51,37 @@ def main() -> None:
     table = Table(
         "model", "of", "direct s", "float32", "bf16", "direct MiB", "float32 MiB", "bf16 MiB", box=None, padding=(0, 2)
     )
-    for name in args.models or DIRECT:
-        classifies = "num_classes" in inspect.signature(MODELS[name]).parameters
-        model = create_model(name, **({"num_classes": NUM_CLASSES} if classifies else {})).to(device)
-        frames = tuple(x.to(device) for x in _frames(name, model, args.sequences, args.frames))
-        for what, run in (("embedding", _embed), ("training step", _train)):
-            forms: dict[str, Form] = {
-                "direct": partial(DIRECT[name], model),
-                "float32": model,
-                "bf16": partial(_in_bf16, model),
-            }
-            ways = {form: partial(run, model, forward, frames) for form, forward in forms.items()}
-            found = compare(in_turns(ways, repeats=args.repeats, device=device), baseline="direct")
-            memory = {form: f"{_peak(way, device) / 2**20:.0f}" for form, way in ways.items()} if run is _train else {}
-            table.add_row(name, what, *_cells(found), *(memory.get(form, "") for form in ways))
-            print(name, what, *_cells(found), *memory.values(), file=sys.stderr, flush=True)
+    # a process for each model, or what one leaves allocated would count in the next one's peak
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as fresh_process:
+        measured = partial(_measure, sequences=args.sequences, frames=args.frames, repeats=args.repeats, device=device)
+        for rows in fresh_process.map(measured, args.models or DIRECT):
+            for row in rows:
+                table.add_row(*row)
+                print(*row, file=sys.stderr, flush=True)
     Console().print(table)
     print(measured_on(machine(device)))
     print(
         f"{args.sequences} sequences of {args.frames} frames; times as fast as the direct form by the clock (processor)"
     )
+
+
+def _measure(name: str, *, sequences: int, frames: int, repeats: int, device: torch.device) -> list[list[str]]:
+    """The rows of one model."""
+    classifies = "num_classes" in inspect.signature(MODELS[name]).parameters
+    model = create_model(name, **({"num_classes": NUM_CLASSES} if classifies else {})).to(device)
+    batch = tuple(x.to(device) for x in _frames(name, model, sequences, frames))
+    rows = []
+    for what, run in (("embedding", _embed), ("training step", _train)):
+        forms: dict[str, Form] = {
+            "direct": partial(DIRECT[name], model),
+            "float32": model,
+            "bf16": partial(_in_bf16, model),
+        }
+        ways = {form: partial(run, model, forward, batch) for form, forward in forms.items()}
+        found = compare(in_turns(ways, repeats=repeats, device=device), baseline="direct")
+        memory = [f"{_peak(way, device) / 2**20:.0f}" for way in ways.values()] if run is _train else []
+        rows.append([name, what, *_cells(found), *memory])
+    return rows
 
 
 def _frames(name: str, model: nn.Module, n: int, t: int) -> Frames:

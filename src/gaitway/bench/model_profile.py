@@ -125,8 +125,9 @@ def _work(model: nn.Module, recipe: Recipe, *, logits: bool) -> tuple[Work, dict
     once, twice = (_flops(model, meta_frames(recipe, 1, t), logits=logits) for t in (NUM_FRAMES, 2 * NUM_FRAMES))
 
     def work(name: str, parameters: int) -> Work:
-        growth = twice.get(name, 0) - once.get(name, 0)
-        return Work(parameters, growth // 2 // NUM_FRAMES, (once.get(name, 0) - growth) // 2)
+        first, second = _of_block(once, name), _of_block(twice, name)
+        growth = second - first
+        return Work(parameters, growth // 2 // NUM_FRAMES, (first - growth) // 2)
 
     blocks = {name: work(name, _num_parameters(block)) for name, block in model.named_children()}
     blocks = {name: part for name, part in blocks.items() if part.parameters or part.per_frame or part.per_sequence}
@@ -138,13 +139,18 @@ def _flops(model: nn.Module, frames: list[Tensor], *, logits: bool) -> dict[str,
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(*frames, logits=logits)
     root = type(model).__name__
-    found = {
+    return {
         "" if name in ("Global", root) else name.removeprefix(f"{root}."): sum(counts.values())
         for name, counts in counter.get_flop_counts().items()
     }
-    lists = {name: block for name, block in model.named_children() if isinstance(block, nn.ModuleList)}  # never called
-    of_lists = {name: sum(found.get(f"{name}.{i}", 0) for i in range(len(block))) for name, block in lists.items()}
-    return found | of_lists
+
+
+def _of_block(flops: dict[str, int], name: str) -> int:
+    """The operations of a block; of a list of blocks, which is never called itself, those of what is in it."""
+    if name in flops:
+        return flops[name]
+    inside = {other: count for other, count in flops.items() if other.startswith(f"{name}.")}
+    return sum(count for other, count in inside.items() if not any(other.startswith(f"{block}.") for block in inside))
 
 
 def _needed_parameters(model: nn.Module, recipe: Recipe) -> int:
