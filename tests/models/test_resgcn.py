@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gaitway.models.gaittr import normalise
 from gaitway.models.resgcn import (
     Branch,
     GraphLayer,
@@ -18,7 +17,7 @@ from gaitway.models.resgcn import (
     TemporalBottleneck,
     TimeLayer,
 )
-from gaitway.nn import Clips, adjacency, initialise_poses
+from gaitway.nn import Clips, adjacency, initialise_poses, normalise
 from gaitway.nn.clips import side_by_side
 from gaitway.skeletons import COCO17
 

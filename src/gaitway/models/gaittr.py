@@ -14,7 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from gaitway.models.poses import as_joint_maps
-from gaitway.nn import Clips, JointBatchNorm, JointConvolution, RowBatchNorm, initialise_poses, lay_channels_last, mish
+from gaitway.nn import (
+    Clips,
+    JointBatchNorm,
+    JointConvolution,
+    RowBatchNorm,
+    initialise_poses,
+    lay_channels_last,
+    mish,
+    normalise,
+)
 from gaitway.skeletons import skeleton as skeleton_called
 from gaitway.types import Output
 
@@ -166,12 +175,6 @@ class GaitTR(nn.Module):
             x = block(x, clips)
         pooled = clips.mean(clips.maps(x.mean(1)))  # (n, c, 1)
         return Output(self.head(pooled).transpose(1, 2))
-
-
-def normalise(x: Tensor, norm: nn.Module) -> Tensor:
-    """Batch normalisation of rows, of each channel over all frames and joints."""
-    normalised: Tensor = norm(x.flatten(0, 1))
-    return normalised.view_as(x)
 
 
 def activate_and_normalise(x: Tensor, norm: nn.Module) -> Tensor:

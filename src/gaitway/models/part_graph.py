@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gaitway.models.gaittr import normalise
 from gaitway.models.poses import as_joint_maps
 from gaitway.nn import (
     BatchNormNeck,
@@ -27,6 +26,7 @@ from gaitway.nn import (
     PartLinear,
     RowBatchNorm,
     adjacency,
+    linear_norm,
     mish,
     same_part,
 )
@@ -313,13 +313,3 @@ def _layers(channels: Sequence[int], skeleton: Skeleton, partition: str | None, 
 def _xavier_uniform(weights: Tensor, fan_in_and_out: int) -> None:
     bound = math.sqrt(6 / fan_in_and_out)
     nn.init.uniform_(weights, -bound, bound)
-
-
-def linear_norm(x: Tensor, weight: Tensor, bias: Tensor, norm: nn.BatchNorm1d) -> Tensor:
-    """A linear map of rows and batch normalisation of each channel over all frames and joints."""
-    if norm.training:
-        return normalise(F.linear(x, weight, bias), norm)
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-    return F.linear(x, weight * scale[:, None], (bias - norm.running_mean) * scale + norm.bias)

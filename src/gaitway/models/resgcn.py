@@ -17,8 +17,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gaitway.models.gaittr import normalise
-from gaitway.nn import Clips, JointConvolution, RowBatchNorm, adjacency, lay_channels_last
+from gaitway.nn import (
+    Clips,
+    JointConvolution,
+    RowBatchNorm,
+    adjacency,
+    folded,
+    lay_channels_last,
+    linear_norm,
+    normalise,
+)
 from gaitway.skeletons import Skeleton
 
 MAX_HOP = 3
@@ -31,16 +39,6 @@ TIME_KERNEL = 9
 """Frames."""
 
 
-def folded(conv: nn.Conv2d, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a convolution with the batch norm that follows it in evaluation, which saves a pass."""
-    assert conv.bias is not None
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-    weight = conv.weight * scale.view(-1, 1, 1, 1)
-    return weight, (conv.bias - norm.running_mean) * scale + norm.bias
-
-
 class JointLayer(nn.Module):
     """The same linear map of every joint, then batch norm: rows `(frames, v, in_channels)` to `(…, out_channels)`."""
 
@@ -51,10 +49,8 @@ class JointLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer; see the class for shapes."""
-        if not self.norm.training:
-            weight, bias = folded(self.conv, self.norm)
-            return F.linear(x, weight.flatten(1), bias)
-        return normalise(self.conv(x), self.norm)
+        assert self.conv.bias is not None
+        return linear_norm(x, self.conv.weight.flatten(1), self.conv.bias, self.norm)
 
 
 class GraphLayer(nn.Module):
@@ -113,7 +109,8 @@ class TimeLayer(nn.Module):
         """Apply the layer; see the class for shapes. The time axes are those of its input and its output."""
         maps = before.maps(x)
         if not self.norm.training:
-            weight, bias = folded(self.conv, self.norm)
+            assert self.conv.bias is not None
+            weight, bias = folded(self.conv.weight, self.conv.bias, self.norm)
             return after.rows(F.conv2d(maps, weight, bias, self.conv.stride, self.conv.padding))
         return normalise(after.rows(self.conv(maps)), self.norm)
 

@@ -15,7 +15,7 @@ from gaitway.nn.convolution3d import StemConvolution3d, StripConvolution3d, conv
 from gaitway.nn.fold import fold_batch_norm, has_foldable_batch_norm
 from gaitway.nn.graph import adjacency, hop_distances, same_part
 from gaitway.nn.initialise import initialise, initialise_poses
-from gaitway.nn.joints import JointBatchNorm, JointConvolution
+from gaitway.nn.joints import JointBatchNorm, JointConvolution, folded, linear_norm, normalise
 from gaitway.nn.parts import BatchNormNeck, PartLinear
 from gaitway.nn.pooling import GeneralisedMeanPooling, HorizontalPyramidPooling
 from gaitway.nn.ragged import TimeAxis
@@ -47,6 +47,7 @@ __all__ = [
     "convolution2d",
     "convolution3d",
     "fold_batch_norm",
+    "folded",
     "has_foldable_batch_norm",
     "hop_distances",
     "initialise",
@@ -55,7 +56,9 @@ __all__ = [
     "lay_channels_last_3d",
     "leaky_relu",
     "leaky_relu_",
+    "linear_norm",
     "mish",
+    "normalise",
     "same_part",
     "side_by_side",
 ]

@@ -50,3 +50,24 @@ class JointConvolution(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Map each joint of each frame; see the class for shapes."""
         return F.linear(x, self.weight.flatten(1), self.bias)
+
+
+def normalise(x: Tensor, norm: nn.Module) -> Tensor:
+    """Batch normalisation of rows, of each channel over all frames and joints."""
+    normalised: Tensor = norm(x.flatten(0, 1))
+    return normalised.view_as(x)
+
+
+def linear_norm(x: Tensor, weight: Tensor, bias: Tensor, norm: nn.BatchNorm1d) -> Tensor:
+    """A linear map of rows, then `normalise`; one pass of memory where the norm doesn't train."""
+    if norm.training:
+        return normalise(F.linear(x, weight, bias), norm)
+    return F.linear(x, *folded(weight, bias, norm))
+
+
+def folded(weight: Tensor, bias: Tensor, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Weight `(c', ...)` and bias `(c',)` of a linear layer and the norm after it in one, while that doesn't train."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    return weight * scale.view(-1, *(1,) * (weight.ndim - 1)), (bias - norm.running_mean) * scale + norm.bias
