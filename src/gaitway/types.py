@@ -36,8 +36,9 @@ class Batch:
 
     Args:
         frames: Per modality a tensor `(n, t, ...)` when all sequences have t frames, else the sequences one after
-            the other along the first axis, `(sum of lengths, ...)`.
-        lengths: None for a dense batch; else `(n,)` int64, frames per sequence.
+            the other along the first axis, `(sum of lengths, ...)`. With r views of each sequence, `(r·n, t, ...)`:
+            first views of all, then second ones.
+        lengths: None for a dense batch; else `(n,)` or `(r·n,)` int64, frames per sequence.
         labels: `(n,)` int64 class indices (positions of the subjects in the sorted list of training subjects), or
             None where the subjects are not classes (evaluation).
         subjects: n subject names.
@@ -64,10 +65,10 @@ class Batch:
                 raise ValueError(f"a batch of {n} rows has {len(names)} {what}; give one per row")
         if self.labels is not None and self.labels.shape != (n,):
             raise ValueError(f"a batch of {n} sequences has labels of shape {tuple(self.labels.shape)}, not ({n},)")
-        if self.lengths is not None and self.lengths.shape != (n,):
+        if self.lengths is not None and (self.lengths.ndim != 1 or len(self.lengths) % n):
             raise ValueError(f"a batch of {n} sequences has lengths of shape {tuple(self.lengths.shape)}, not ({n},)")
         for modality, frames in self.frames.items():
-            if self.lengths is None and frames.shape[0] != n:
+            if self.lengths is None and frames.shape[0] % n:
                 raise ValueError(f"{modality}: a dense batch of {n} sequences has frames {tuple(frames.shape)}")
 
     def __len__(self) -> int:

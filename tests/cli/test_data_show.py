@@ -7,6 +7,7 @@ import pytest
 
 from gaitway.cli import main
 from tests.conftest import MakeStore
+from tests.report.walking import poses, silhouettes, store_of
 
 
 def test_prints_what_is_in_the_store(
@@ -62,8 +63,25 @@ def test_says_what_can_not_be_shown(
     assert message in capsys.readouterr().err
 
 
-def test_poses_alone_are_not_drawn(make_store: MakeStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_poses_alone_are_drawn(make_store: MakeStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = make_store(modalities=("poses",))
-    assert main(["data", "show", str(store.path), "--sheet", str(tmp_path / "sheet.png")]) == 2
-    assert "has no 'silhouettes', it has poses" in capsys.readouterr().err
-    assert not (tmp_path / "sheet.png").exists()
+    assert main(["data", "show", str(store.path), "--sheet", str(tmp_path / "sheet.png"), "--rows", "3"]) == 0
+    assert "skeleton coco17" in capsys.readouterr().out
+    assert cv2.imread(str(tmp_path / "sheet.png")) is not None
+
+
+def test_sequences_without_a_modality_or_of_unequal_numbers_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = {"silhouettes": silhouettes(4), "poses": poses(4)}
+    fewer, alone = {**both, "poses": poses(3)}, {"silhouettes": silhouettes(4)}
+    store = store_of(tmp_path / "store", both, fewer, fewer, fewer, fewer, alone)
+    assert main(["data", "show", str(store.path)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "1 sequences without poses (005-nm-01-090)" in printed
+    assert "without silhouettes" not in printed
+    names = "001-nm-01-090, 002-nm-01-090, 003-nm-01-090, …"
+    assert "4 sequences with unequal numbers of silhouettes and poses, of which it isn't known" in printed
+    assert f"({names})" in printed
+    assert main(["data", "show", str(store.path), "--subject", "000"]) == 0
+    assert "unequal" not in capsys.readouterr().out

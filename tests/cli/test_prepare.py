@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gaitway.cli import main
@@ -22,7 +24,7 @@ from gaitway.data.datasets.distributed import DISTRIBUTED
 from gaitway.data.datasets.silhouettes import prepare_silhouettes
 from gaitway.data.partitions import list_partitions, load_partition
 from gaitway.data.store import partial_path
-from tests.data.datasets.raw import contents, person, png, write_pickle_tree, write_png_tree
+from tests.data.datasets.raw import contents, person, png, write_pickle, write_pickle_tree, write_png_tree
 
 GAITWAY = [sys.executable, "-c", "import sys; from gaitway.cli import main; sys.exit(main())"]
 
@@ -85,6 +87,50 @@ def test_a_missing_view_is_in_the_summary(tmp_path: Path, capsys: pytest.Capture
     assert main(["prepare", "casia-b", str(raw), str(tmp_path / "store"), "--processes", "1"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "*-*-090: no sequence has the view 090, which casia-b has; is a folder or an archive lacking?" in printed
+
+
+def test_prepares_poses_and_joins_them_to_silhouettes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = write_png_tree(tmp_path / "pictures")
+    words = ["--dataset", "mine", "--processes", "1"]
+    assert main(["prepare", "casia-b", str(pictures), str(tmp_path / "store"), *words]) == 0
+    raw = tmp_path / "raw"
+    poses = np.random.default_rng(0).uniform(50, 200, (3, 17, 3))
+    poses[0, 4] = poses[0, 5, 0] = np.nan
+    for number, folder in enumerate(sorted(pictures.glob("*/*/*"))[1:]):
+        write_pickle(raw / folder.relative_to(pictures) / "poses.pkl", (poses + number)[: 2 if number == 3 else 3])
+    out = tmp_path / "both"
+    join = ["prepare", "casia-b-pose", str(raw), str(out), "--with", str(tmp_path / "store"), *words]
+    bad = raw / "002" / "nm-01" / "090" / "poses.pkl"
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[:90])
+    capsys.readouterr()
+    assert main(join) == 2
+    assert f"{bad} is damaged or no pickle of an array (90 bytes" in capsys.readouterr().err
+    bad.write_bytes(whole)
+    assert main(join) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "8 sequences of 2 subjects, 24 frames of silhouettes 64×64" in printed
+    assert "8 sequences of 2 subjects, 20 frames of poses 17×3" in printed
+    assert "7 sequences have fewer than 5 frames of poses" in printed
+    assert "joints NaN or infinite, marked by confidence 0 14 " in printed
+    assert "lengths unequal numbers of frames 1 " in printed
+    assert "poses no such sequence in the raw data 1 " in printed
+    assert "002-bg-01-000: 3 silhouettes, 2 poses: frame by frame they don't match" in printed
+
+
+def test_oumvlp_s_person_must_be_decided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "store"
+    (raw / "00001" / "000_00").mkdir(parents=True)
+    joints = [float(number) for number in range(1, 55)]
+    found = {"people": [{"pose_keypoints_2d": joints}]}
+    (raw / "00001" / "000_00" / "0001_keypoints.json").write_text(json.dumps(found))
+    words = ["prepare", "oumvlp-pose", str(raw), str(out), "--processes", "1", "--joints", "coco17"]
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "one of the arguments --silhouettes --first-person is required" in capsys.readouterr().err
+    assert main([*words, "--first-person"]) == 0
+    assert Store(out).manifest.made["person"] == "the first in each frame"
+    assert Store(out).frame_format("poses").shape == (17, 3)
 
 
 def test_a_number_of_processes_is_positive(capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,8 @@ def test_words_choose_by_data_set_and_model(capsys: pytest.CaptureFixture[str]) 
     of_hstl = {line.split()[0] for line in listed(capsys, "hstl")}
     assert of_hstl == {"casia-b/hstl", "gait3d/hstl", "oumvlp/hstl", "walkers/hstl"}
     assert {line.partition("/")[0] for line in listed(capsys, "GREW")} == {"grew"}
+    assert {line.partition("/")[0] for line in listed(capsys, "GREW")} == {"grew", "grew-pose"}
+    assert all(line.partition("/")[0].endswith("-pose") for line in listed(capsys, "pose") if not line.startswith(" "))
 
 
 def test_words_that_fit_nothing_name_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

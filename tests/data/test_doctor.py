@@ -243,7 +243,7 @@ def test_a_missing_combination_is_noted_only_where_there_is_a_design(made: Made,
 def test_poses(made: Made, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for frames in made.frames.values():
-        frames["poses"] = rng.random((16, 17, 3)).astype(np.float32) + 1
+        frames["poses"] = (rng.random((16, 17, 3)) * [50, 100, 1] + [100, 50, 0]).astype(np.float32)
     sound = made.examine(tmp_path)
     assert problems(sound) == {SIZE: Severity.WARNING}
 
@@ -264,3 +264,40 @@ def test_poses(made: Made, tmp_path: Path) -> None:
     assert finding(bad, "joints found in poses").examples == ("a-nm-090",)
     assert finding(bad, "lengths of modalities").examples == ("b-nm-000",)
     assert finding(bad, "modalities per sequence").examples == ("b-nm-090",)
+
+
+def test_poses_of_another_kind(made: Made, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for frames in made.frames.values():
+        frames["poses"] = rng.random((16, 17, 3)).astype(np.float32)
+        frames["poses"][..., 2] = 1
+    diagnosis = made.examine(tmp_path)
+    assert problems(diagnosis) == {
+        SIZE: Severity.WARNING,
+        "size of the person in poses": Severity.SERIOUS,
+        "confidences in poses": Severity.NOTE,
+    }
+    assert finding(diagnosis, "confidences in poses").found == "1 for every joint"
+    for frames in made.frames.values():
+        frames["poses"] *= [100, 100, 7]
+    made.frames["a", "nm", "090"]["poses"][7:9, :, 0] += 200  # somebody else
+    (tmp_path / "other").mkdir()
+    diagnosis = made.examine(tmp_path / "other")
+    assert problems(diagnosis) == {
+        SIZE: Severity.WARNING,
+        "confidences in poses": Severity.WARNING,
+        "jumps in poses": Severity.WARNING,
+    }
+    jumps = finding(diagnosis, "jumps in poses")
+    assert (jumps.found, jumps.examples) == ("2 in 1 sequences", ("a-nm-090",))
+
+
+def test_silhouettes_are_counted_apart_from_poses(tmp_path: Path) -> None:
+    """What is known of CASIA-B is how many silhouettes there are."""
+    only_poses = Made("casia-b")
+    only_poses.frames["001", "nm-01", "000"] = {"poses": np.ones((16, 17, 3), np.float32)}
+    assert "train sequences" not in problems(only_poses.examine(tmp_path))
+    mixed = Made("casia-b").add([("001", "nm-01", "000")])
+    mixed.frames["002", "nm-01", "000"] = {"poses": np.ones((16, 17, 3), np.float32)}
+    (tmp_path / "mixed").mkdir()
+    assert finding(mixed.examine(tmp_path / "mixed"), "train sequences").found == "1"

@@ -67,6 +67,22 @@ def test_measures_poses(tmp_path: Path) -> None:
     poses = measure(store_of(tmp_path / "store", frames, dtype="float32")).poses["poses"]
     assert poses.finite.tolist() == [True, True, False]
     assert poses.missing.tolist() == [0, 0.75, 0]
+    np.testing.assert_allclose(poses.middle[0], frames[0, :, :2].mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(poses.middle[1], frames[1, 3, :2], rtol=1e-6)
+    np.testing.assert_allclose(poses.middle[2], frames[2, 1:, :2].mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(poses.height[:2], [float(np.ptp(frames[0, :, 1])), 0.0], rtol=1e-6)
+    np.testing.assert_allclose(poses.least[:2], [frames[0, :, 2].min(), frames[1, 3, 2]])
+    np.testing.assert_allclose(poses.most[:2], [frames[0, :, 2].max(), frames[1, 3, 2]])
+
+
+def test_poses_without_joints_or_confidences(tmp_path: Path) -> None:
+    frames = np.zeros((2, 4, 2), np.float32)
+    frames[1] = 5
+    poses = measure(store_of(tmp_path / "store", frames, dtype="float32")).poses["poses"]
+    assert np.isnan(poses.middle[0]).all()
+    assert np.isnan(poses.height[0])
+    assert poses.middle[1].tolist() == [5, 5]
+    assert np.isnan(poses.most).all()
 
 
 def test_an_empty_modality_has_no_measures(tmp_path: Path) -> None:

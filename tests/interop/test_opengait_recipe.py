@@ -180,11 +180,11 @@ def test_a_transform_that_cuts_too_becomes_two(tmp_path: Path) -> None:
 
 
 def test_losses(tmp_path: Path) -> None:
-    supcon = {"type": "SupConLoss_Lp", "log_prefix": "supcon"}
-    recipe, notes = convert(tmp_path, loss_cfg=[TRIPLET, {**SOFTMAX, "label_smooth": False}, supcon])
+    edges = {"type": "BinaryCrossEntropyLoss", "log_prefix": "edges"}
+    recipe, notes = convert(tmp_path, loss_cfg=[TRIPLET, {**SOFTMAX, "label_smooth": False}, edges])
     assert recipe["losses"].keys() == {"triplet"}
     assert "never computes it" in texts(notes, "dropped")["loss_cfg.softmax"]
-    assert "Gaitway does not have it yet" in texts(notes, "not carried over")["loss_cfg.supcon"]
+    assert "Gaitway does not have it yet" in texts(notes, "not carried over")["loss_cfg.edges"]
     recipe = convert(tmp_path, model_cfg=baseline_cfg(), loss_cfg=[{**SOFTMAX, "label_smooth": False}])[0]
     expected = {"name": "CrossEntropyLoss", "scale": 16.0, "label_smoothing": 0.0, "weight": 0.1}
     assert recipe["losses"]["softmax"] == expected
@@ -194,8 +194,18 @@ def test_losses(tmp_path: Path) -> None:
     assert recipe["losses"]["arcface"] == {"name": "ArcFaceLoss", **as_published, "weight": 0.5}
     _, notes = convert(tmp_path, loss_cfg=[TRIPLET, arcface])
     assert "never computes it" in texts(notes, "dropped")["loss_cfg.arcface"]
-    with pytest.raises(ValueError, match="none of the losses supcon can be carried over"):
-        convert(tmp_path, loss_cfg=[supcon])
+    with pytest.raises(ValueError, match="none of the losses edges can be carried over"):
+        convert(tmp_path, loss_cfg=[edges])
+
+
+@pytest.mark.parametrize(
+    ("published", "ours"), [("SupConLoss_Re", "SupConLoss"), ("SupConLoss_Lp", "SupConDistanceLoss")]
+)
+def test_a_weight_of_contrastive_losses_is_ignored(tmp_path: Path, published: str, ours: str) -> None:
+    loss = {"type": published, "log_prefix": "supcon", "temperature": 0.07, "loss_term_weight": 3.0}
+    recipe, notes = convert(tmp_path, loss_cfg=[loss])
+    assert recipe["losses"] == {"supcon": {"name": ours, "temperature": 0.07, "weight": 1.0}}
+    assert texts(notes, "dropped")["loss_cfg.supcon.loss_term_weight"].startswith(f"{published} has no such argument")
 
 
 def test_the_old_spelling_of_a_weight_is_pointed_out(tmp_path: Path) -> None:

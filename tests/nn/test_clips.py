@@ -103,6 +103,25 @@ def test_layers_of_single_frames_see_every_frame_once_and_no_other(lengths: list
     torch.testing.assert_close(norm.running_mean, frames.mean((0, 2, 3)) * 0.1)
 
 
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_rows_are_the_frames_of_all_sequences_and_maps_are_made_of_them(lengths: list[int] | None) -> None:
+    x = torch.randn(3, 2, 5, 4).contiguous(memory_format=torch.channels_last).requires_grad_()
+    time = Clips(5) if lengths is None else clips()
+    rows = time.rows(x)
+    frames = [x[i, :, :length].permute(1, 2, 0) for i, length in enumerate(lengths or [5] * 3)]  # (length, 4, c)
+    assert torch.equal(rows, torch.cat(frames))
+    maps = time.maps(rows)
+    assert torch.equal(maps, time.clear(x))
+    assert maps.stride() == x.stride()
+    (gradient,) = torch.autograd.grad(maps.sum(), x)
+    assert torch.equal(gradient, time.clear(torch.ones_like(x)))
+
+
+def test_rows_of_sequences_of_equal_length_are_a_view() -> None:
+    x = torch.randn(3, 2, 5, 4).contiguous(memory_format=torch.channels_last)
+    assert Clips(5).rows(x).data_ptr() == x.data_ptr()
+
+
 def test_shortened_clips_lose_the_rest() -> None:
     shorter = Clips(11, torch.tensor([3, 11, 5])).shortened(3)
     assert shorter.num_frames == 3
@@ -112,6 +131,48 @@ def test_shortened_clips_lose_the_rest() -> None:
     assert shorter.clear(x).tolist() == [[[1, 0, 0]], [[4, 5, 6]], [[7, 0, 0]]]
     dense = Clips(11).shortened(3)
     assert (dense.num_frames, dense.lengths) == (3, None)
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 5, 8])
+def test_strided_clips_are_as_long_as_a_strided_convolution_makes_them(num_frames: int) -> None:
+    lengths = list(range(1, num_frames + 1))
+    convolution = nn.Conv1d(1, 1, 9, stride=2, padding=4)
+    longest = convolution(torch.zeros(1, 1, num_frames)).shape[2]
+    found = Clips(num_frames, torch.tensor(lengths)).strided(2)
+    assert found.num_frames == longest
+    assert found.lengths is not None
+    assert found.lengths.tolist() == [convolution(torch.zeros(1, 1, length)).shape[2] for length in lengths]
+    dense = Clips(num_frames).strided(2)
+    assert (dense.num_frames, dense.lengths) == (longest, None)
+
+
+def test_a_stride_of_one_changes_nothing() -> None:
+    time = clips()
+    assert time.strided(1) is time
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_sequences_are_reversed_each_by_itself(lengths: list[int] | None) -> None:
+    time = Clips(5) if lengths is None else clips()
+    x = time.clear(torch.randn(3, 2, 5, 4))
+    found = time.reversed(x)
+    for i, length in enumerate(lengths or [5] * 3):
+        assert torch.equal(found[i, :, :length], x[i, :, :length].flip(1))
+        assert not found[i, :, length:].any()
+
+
+def test_how_many_frames_follow() -> None:
+    x = torch.zeros(3, 2, 5)
+    left = [[2, 1, 0, -1, -2], [4, 3, 2, 1, 0], [0, -1, -2, -3, -4]]
+    assert clips().frames_left(x).tolist() == left
+    assert Clips(5).frames_left(x).tolist() == [left[1]] * 3
+
+
+def test_repeated_clips_are_those_of_all_sequences_again() -> None:
+    repeated = clips().repeated(2)
+    x = torch.randn(3, 2, 5)
+    assert torch.equal(repeated.clear(torch.cat((x, x))), torch.cat((clips().clear(x),) * 2))
+    assert (Clips(5).repeated(2).num_frames, Clips(5).repeated(2).lengths) == (5, None)
 
 
 def test_convolutions_over_cleared_clips_equal_those_of_each_sequence_alone() -> None:
@@ -165,3 +226,10 @@ def test_lengths_that_do_not_fit_are_refused(lengths: list[int]) -> None:
 def test_sequences_without_frames_are_refused() -> None:
     with pytest.raises(ValueError, match="sequences of 0 frames"):
         side_by_side(torch.zeros(2, 0, 4), None, at_least=3)
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_what_belongs_to_a_sequence_is_given_to_each_of_its_frames(lengths: list[int] | None) -> None:
+    x = torch.randn(3, 2, 4)
+    spread = Clips(5, None if lengths is None else torch.tensor(lengths)).spread(x)
+    assert torch.equal(spread, x.repeat_interleave(torch.tensor(lengths or [5] * 3), 0))

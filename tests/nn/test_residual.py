@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gaitway.nn import ConvNorm, ResidualBlock, ResidualNetwork, TemporalConvNorm, TimeAxis
-from gaitway.nn.residual import MODES, BatchNorm2d, Mode
+from gaitway.nn import BatchNorm2d, ConvNorm, ResidualBlock, ResidualNetwork, TemporalConvNorm, TimeAxis
+from gaitway.nn.residual import MODES, Mode
 
 LENGTHS = torch.tensor([3, 1, 4])
 

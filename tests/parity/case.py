@@ -45,7 +45,11 @@ ROUNDED = Tolerance(atol=1e-6, rtol=0.0)  # figures rounded to two decimals must
 
 
 WARPED = Tolerance(atol=0.1, rtol=0.0, mean_abs=0.004, fraction=0.01)
-IN_WORDS = {"silhouette_augment": {"rotate": WARPED, "perspective": WARPED, "affine": WARPED, "*": EXACT}}
+DRAWN = Tolerance(atol=1.0, rtol=0.0, mean_abs=0.03)  # one level apart at most, and that on 3 % of the pixels
+IN_WORDS = {"silhouette_augment": {"rotate": WARPED, "perspective": WARPED, "affine": WARPED, "*": EXACT}} | {
+    f"skeletongait_maps_{poses}": {"maps": DRAWN, "canvas_*": DRAWN}
+    for poses in ("coco17", "coco18", "missing", "always_missing")
+}
 """Tolerances that a case gives in words only, by case and output (names or patterns)."""
 
 

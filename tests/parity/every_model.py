@@ -63,6 +63,16 @@ INTERMEDIATES: dict[str, dict[str, tuple[str, int, Intermediate]]] = {
         "stage/layer3": ("backbone.stages.2", 0, lambda given, made: clips(made)),
         "stage/layer4": ("backbone.stages.3", 0, lambda given, made: clips(made)),
     },
+    "SkeletonGait": {
+        "temporal_pooled": ("pyramid", 0, lambda given, made: given),
+        "pooled": ("pyramid", 0, lambda given, made: made.transpose(1, 2)),
+        "embed_2": ("neck.classifier", 0, lambda given, made: given.transpose(1, 2)),
+        "stage/layer0": ("backbone.stages.0", 0, lambda given, made: clips(given)),
+        "stage/layer1": ("backbone.stages.0", 0, lambda given, made: clips(made)),
+        "stage/layer2": ("backbone.stages.1", 0, lambda given, made: clips(made)),
+        "stage/layer3": ("backbone.stages.2", 0, lambda given, made: clips(made)),
+        "stage/layer4": ("backbone.stages.3", 0, lambda given, made: clips(made)),
+    },
     "GaitBase": {
         "temporal_pooled": ("pyramid", 0, lambda given, made: given),
         "pooled": ("pyramid", 0, lambda given, made: made.transpose(1, 2)),
@@ -132,8 +142,9 @@ def run_train(case: Case) -> Results:
     optimizer = build_optimizer(
         Component(configured.optimizer.name, configured.optimizer.arguments), model.parameters()
     )
-    silhouettes, lengths = frames_and_lengths(case)
-    frames, labels = {"silhouettes": silhouettes}, torch.from_numpy(case.inputs["labels"])
+    of_case, lengths = frames_and_lengths(case)
+    (modality,) = objective.modalities
+    frames, labels = {modality: of_case}, torch.from_numpy(case.inputs["labels"])
     objective.train()
     if case.hyperparameters.get("batch_norm", "").startswith("frozen"):
         freeze_batch_norm(model)
@@ -236,12 +247,13 @@ def checkpoint_file(case: Case) -> Iterator[Path]:
 
 
 def frames_and_lengths(case: Case) -> tuple[Tensor, Tensor | None]:
-    """Silhouettes as our models take them: `(n, t, h, w)`, or `(sum of lengths, h, w)` with lengths."""
-    silhouettes = torch.from_numpy(case.inputs["sils" if "sils" in case.inputs else "silhouettes"])
-    silhouettes = silhouettes.double() if case.float64 else silhouettes
+    """Frames as our models take them: `(n, t, ...)`, or `(sum of lengths, ...)` with lengths."""
+    (name,) = (name for name in ("sils", "silhouettes", "maps") if name in case.inputs)
+    frames = torch.from_numpy(case.inputs[name])
+    frames = frames.double() if case.float64 else frames
     if case.lengths is None:
-        return silhouettes, None
-    return silhouettes[0], torch.tensor(case.lengths)
+        return frames, None
+    return frames[0], torch.tensor(case.lengths)
 
 
 def build_loss(component: Mapping[str, Any]) -> nn.Module:

@@ -12,9 +12,13 @@ import numpy as np
 
 from gaitway.data.datasets.ccpg import CCPG
 from gaitway.data.datasets.grew import grew
+from gaitway.data.datasets.people import BySilhouette, frame_of
+from gaitway.data.datasets.pose_files import read_people
+from gaitway.data.datasets.poses import pose_sequence
 from gaitway.data.datasets.silhouettes import RawSilhouettes, align_sequence
 from gaitway.data.datasets.tree import class_label, find_sequences
 from gaitway.data.pretreatment import DropReason, align_silhouette
+from gaitway.skeletons import COCO17, OPENPOSE18
 from tests.parity.case import Array, Case, Results
 
 
@@ -65,6 +69,33 @@ def sequence_index(case: Case) -> Results:
     return outputs, {}
 
 
+def pose_txt(case: Case) -> Results:
+    """Text files, through the preparation of GREW."""
+    files = {name: text.encode() for name, text in case.hyperparameters["files"].items()}
+    return {"sequence": pose_sequence(("a", "b", "c"), files, target=COCO17).frames["poses"]}, {}
+
+
+def oumvlp_pose_selection(case: Case) -> Results:
+    """JSON files, through the preparation of OUMVLP-Pose, by the silhouette and without."""
+    key = ("00001", "00", "000")
+    files = {name: text.encode() for name, text in case.hyperparameters["files"].items()}
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "Silhouette_000-00" / "00001"
+        raw.mkdir(parents=True)
+        for name, silhouette in zip(case.hyperparameters["silhouette_names"], case.inputs["silhouettes"], strict=True):
+            (raw / name).write_bytes(_png(silhouette))
+        choose = BySilhouette(Path(folder))
+        people = {name: read_people(name, content)[0] for name, content in sorted(files.items())}
+        crowded = [name for name, found in people.items() if len(found) > 1]
+        outputs: dict[str, Array] = {
+            "index_frames": np.array([frame_of(name) for name in crowded]),
+            "index_person": np.array([choose(key, name, people[name]) for name in crowded]),
+            "sequence": pose_sequence(key, files, target=OPENPOSE18, choose=choose).frames["poses"],
+            "first_person": pose_sequence(key, files, target=OPENPOSE18).frames["poses"],
+        }
+    return outputs, {}
+
+
 def _rows(root: Path, partition: Mapping[str, list[str]], setting: Mapping[str, Any]) -> tuple[list[str], set[str]]:
     dataset, training = setting.get("dataset_name", "CASIA-B"), setting["training"]
     subjects = partition["TRAIN_SET" if training else "TEST_SET"]
@@ -82,6 +113,8 @@ def _rows(root: Path, partition: Mapping[str, list[str]], setting: Mapping[str, 
 
 RUNNERS = {
     "data_ccpg_alignment": ccpg_alignment,
+    "data_oumvlp_pose_selection": oumvlp_pose_selection,
+    "data_pose_txt": pose_txt,
     "data_sequence_index": sequence_index,
     "data_silhouette_pretreatment": silhouette_pretreatment,
     "data_silhouette_pretreatment_grew": silhouette_pretreatment_grew,

@@ -1,4 +1,4 @@
-"""Losses of the protocol family: triplet, cross-entropy, their sum, and pairs over two processes."""
+"""Losses of the protocol family: triplet, cross-entropy, contrastive, their sum, and pairs over two processes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gaitway.interop.opengait_config import Part, defaults, effective, merge
 from gaitway.interop.opengait_recipe import convert_losses
+from gaitway.losses import SupConLoss
+from gaitway.losses.supervised_contrastive import BASE_TEMPERATURE
 from gaitway.training.objective import Objective
 from gaitway.types import Output
 from tests.parity.case import Case, Results
@@ -40,6 +43,49 @@ def run_cross_entropy(case: Case) -> Results:
     assert logits.grad is not None
     found = {"loss_per_part": values, "grad/logits": logits.grad.transpose(1, 2)}
     return to_arrays(found), {"loss": float(figures["loss"]), "info/accuracy": float(figures["accuracy"])}
+
+
+def run_supcon_re(case: Case) -> Results:
+    """With labels, and with every sequence its own class."""
+    loss = configured("SupConLoss_Re", {"temperature": case.hyperparameters["temperature"]})
+    assert case.hyperparameters["base_temperature"] == BASE_TEMPERATURE
+    labels = torch.from_numpy(case.inputs["labels"])
+    found, scalars = {}, {}
+    for suffix, of in (("", labels), ("_unlabelled", torch.arange(len(labels)))):
+        features = torch.from_numpy(case.inputs["features"]).requires_grad_()
+        values, _ = loss(*of_views(features, of))
+        values.mean().backward()
+        assert features.grad is not None
+        found[f"grad{suffix}/features"] = features.grad
+        scalars[f"loss{suffix}"] = float(values.detach())
+    return to_arrays(found), scalars
+
+
+def run_supcon_lp(case: Case) -> Results:
+    features = torch.from_numpy(case.inputs["features"]).requires_grad_()
+    values, _ = configured("SupConLoss_Lp", case.hyperparameters)(
+        features[:, None], torch.from_numpy(case.inputs["labels"])
+    )
+    values.mean().backward()
+    assert features.grad is not None
+    return to_arrays({"grad/features": features.grad}), {"loss": float(values.detach())}
+
+
+def run_nt_xent(case: Case) -> Results:
+    """NT-Xent is the supervised contrastive loss of two views whose only positives are each other."""
+    temperature = case.hyperparameters["temperature"]
+    views = {name: torch.from_numpy(case.inputs[name]).requires_grad_() for name in ("z_i", "z_j")}
+    features = functional.normalize(torch.stack(list(views.values()), 1), dim=2)
+    loss = SupConLoss(temperature=temperature, weight=BASE_TEMPERATURE / temperature)
+    total = loss(*of_views(features, torch.arange(len(features))))[0].mean() * loss.weight
+    total.backward()
+    gradients = {f"grad/{name}": view.grad for name, view in views.items() if view.grad is not None}
+    return to_arrays(gradients), {"loss": float(total.detach())}
+
+
+def of_views(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Published features `(n, views, d)` as embeddings `(views·n, 1, d)`, and the labels of these."""
+    return features.transpose(0, 1).flatten(0, 1).unsqueeze(1), labels.repeat(features.shape[1])
 
 
 def run_aggregate(case: Case) -> Results:
@@ -151,5 +197,8 @@ RUNNERS = {
     "loss_triplet_batch_all*": run_triplet,
     "loss_triplet_hard": run_triplet,
     "loss_cross_entropy_*": run_cross_entropy,
+    "loss_supcon_re": run_supcon_re,
+    "loss_supcon_lp": run_supcon_lp,
+    "loss_nt_xent": run_nt_xent,
     "loss_aggregate": run_aggregate,
 }

@@ -1,4 +1,7 @@
-"""Every shipped recipe: its figures fit together, and it trains two steps on walkers in the shape of its data set."""
+"""Every shipped recipe: its figures fit together, and it trains two steps on walkers in the shape of its data set.
+
+Poses of 18 joints are the walkers' 17 in another order, with a neck between the shoulders.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from torch import nn
@@ -18,17 +22,36 @@ from gaitway.data.frame_sampling import FrameSampling
 from gaitway.data.partitions import load_partition
 from gaitway.data.store import FrameFormat
 from gaitway.data.store_writer import StoreWriter
+from gaitway.data.transforms import Chain
 from gaitway.evaluation.protocol import load_protocol
 from gaitway.models import SPOSGait
+from gaitway.skeletons import COCO17, OPENPOSE18
 from gaitway.training.devices import StopSignals, create_fabric, precision_for
 from gaitway.training.loop import update
 from gaitway.training.recipe import Component, Recipe, list_recipes, load_recipe, recipe_text
-from gaitway.training.session import Session, is_supernet
+from gaitway.training.session import Session, is_supernet, modalities_of
 
 NOT_THE_MODELS = {"oumvlp/gaitpart": 3.78}  # published, but most likely a slip: see the recipe
 NUM_SUBJECTS, NUM_SEQUENCES = 2, 2
 NUM_FRAMES = 4  # HSTL's bias has no gradient with fewer
 NUM_FRAMES_DYGAIT = 6  # with fewer one frame is left after it takes one of three, and nothing is dynamic
+BATCH_SIZES: dict[str, dict[str, int]] = {
+    "RandomSampler": {"batch_size": NUM_SUBJECTS * NUM_SEQUENCES},
+    "RandomTripletSampler": {"batch_size": NUM_SUBJECTS * NUM_SEQUENCES},
+    "TripletSampler": {"num_subjects": NUM_SUBJECTS, "num_sequences": NUM_SEQUENCES},
+}
+MARGINS = {"TripletLoss": {"margin": 100.0}}  # with the published ones two people may be far enough apart already
+MEANS = {
+    "casia-b-pose/gaitgraph1": 76.04,
+    "casia-b-pose/gaitgraph1-phase2": 76.27,
+    "casia-b-pose/gaitgraph1-plus": 77.98,
+    "casia-b-pose/gaitgraph2": 71.83,
+    "casia-b-pose/gaitgraph2-plus": 74.47,
+    "casia-b-pose/gaittr": 91.35,
+    "casia-b-pose/gaittr-plus": 91.80,
+    "casia-b-pose/gpgait": 81.01,
+}
+"""Mean of NM, BG and CL as published beside them."""
 
 
 @pytest.mark.parametrize("name", list_recipes())
@@ -62,44 +85,72 @@ def of_idle_blocks(model: nn.Module, paths: list[Any]) -> list[str]:
 
 def in_small(recipe: Recipe) -> Recipe:
     """The recipe with small batches of short sequences, two steps, in the precision that training here takes."""
-    sampler = recipe.sampler.arguments | {"num_subjects": NUM_SUBJECTS, "num_sequences": NUM_SEQUENCES}
+    sampler = recipe.sampler.arguments | BATCH_SIZES[recipe.sampler.name]
     frames = {key: getattr(recipe.frames, key) for key in ("count", "order", "skip")}
+    losses = recipe.losses.items()
     num = NUM_FRAMES_DYGAIT if recipe.model.name == "DyGait" else NUM_FRAMES
     return replace(
         recipe,
+        losses={loss: replace(part, arguments=part.arguments | MARGINS.get(part.name, {})) for loss, part in losses},
         sampler=Component(recipe.sampler.name, sampler),
         frames=FrameSampling(**frames, num=num, min_num=num - 1, max_num=num + 1),
+        transforms=tuple(
+            replace(part, arguments={"num": num}) if part.name == "RandomSelectSequence" else part
+            for part in recipe.transforms
+        ),
         training=replace(recipe.training, steps=2, precision=precision_for(None, recipe.training.precision, "cpu")),
     )
 
 
 def walkers_for(recipe: Recipe, path: Path) -> Store:
-    """A few walkers under the names and in the frame size of the recipe's data set."""
+    """A few walkers under the names, in the frame size and of the length that the recipe's data set has."""
     subjects = load_partition(recipe.data.partition).train[: NUM_SUBJECTS + 1]
     shipped, size = walkers.load(), recipe.data.frame_shape
     people = list(dict.fromkeys(shipped.index.subjects.tolist()))
-    formats = {"silhouettes": FrameFormat(tuple(size))}
+    (modality,) = modalities_of(recipe)
+    formats = {modality: FrameFormat(tuple(size), "float32" if modality == "poses" else "uint8")}
     with StoreWriter(path, dataset=recipe.data.dataset, modalities=formats, made={"by": "a test"}) as writer:
         for subject, person in zip(subjects, people, strict=False):
             for row in np.flatnonzero(shipped.index.subjects == person)[:NUM_SEQUENCES]:
-                frames = shipped.frames("silhouettes", int(row))
-                frames = frames.repeat(size[0] // 64, axis=1).repeat(size[1] // 64, axis=2)
-                writer.add(subject, f"walk-{row}", "000", {"silhouettes": frames})
+                frames = shipped.frames(modality, int(row))
+                if modality == "silhouettes":
+                    frames = frames.repeat(size[0] // 64, axis=1).repeat(size[1] // 64, axis=2)
+                elif size[0] == OPENPOSE18.num_joints:
+                    frames = with_neck(frames)
+                frames = np.resize(frames, (max(len(frames), recipe.data.min_frames), *size))
+                writer.add(subject, f"walk-{row}", "000", {modality: frames})
     return Store(path)
+
+
+def with_neck(poses: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """COCO's 17 joints as OpenPose's 18."""
+    neck = poses[:, list(COCO17.index("left_shoulder", "right_shoulder"))].mean(1)
+    joints = [neck if joint == "neck" else poses[:, COCO17.joints.index(joint)] for joint in OPENPOSE18.joints]
+    return np.stack(joints, axis=1)
 
 
 @pytest.mark.parametrize("name", list_recipes())
 def test_frames_come_as_the_model_takes_them(name: str) -> None:
-    """Silhouettes of 64 × 44 or 128 × 88, the same in training and in evaluation."""
+    """Silhouettes of 64 × 44 or 128 × 88, poses with the model's features; as well in evaluation as in training."""
     recipe = load_recipe(name)
-    height, width = recipe.data.frame_shape
-    frames, counts = torch.zeros(3, height, width, dtype=torch.uint8), np.array([1, 2])
+    is_pose = modalities_of(recipe) == ("poses",)
+    counts = np.array([recipe.frames.num, recipe.frames.num + 1])
+    shape = (counts.sum(), *recipe.data.frame_shape)
+    frames = torch.rand(shape) if is_pose else torch.zeros(shape, dtype=torch.uint8)
+    expected = frame_shape_of(recipe) if is_pose else (shape[1], shape[2] * 44 // 64)
     for transforms in (recipe.build_transforms(), recipe.build_evaluation_transforms()):
-        found = frames
-        for transform in transforms:
-            found = transform(found, counts, transform.draw(counts, np.random.default_rng(0)))
-        assert found.shape == (3, height, width * 44 // 64)
+        chain = Chain(transforms)
+        found, _ = chain(frames, counts, chain.draw(counts, np.random.default_rng(0)))
+        assert found.shape[1:] == expected
         assert found.dtype == torch.float32
+
+
+def frame_shape_of(recipe: Recipe) -> tuple[int, ...]:
+    """What a model of poses says that it takes."""
+    with torch.device("meta"):
+        shape = recipe.build_model(num_classes=2).frame_shape
+    assert isinstance(shape, tuple)
+    return shape
 
 
 @pytest.mark.parametrize("name", list_recipes())
@@ -107,14 +158,18 @@ def test_partition_protocol_and_schedule_fit(name: str) -> None:
     recipe = load_recipe(name)
     dataset = re.sub("[^a-z0-9]", "", load_partition(recipe.data.partition).dataset.lower())
     assert recipe.data.dataset.replace("-", "").startswith(dataset)  # of HID there are several years
-    assert recipe.data.dataset.startswith(name.partition("/")[0])
+    assert recipe.data.dataset.startswith(name.partition("/")[0].removesuffix("-pose"))
+    assert ("-pose/" in name) == (modalities_of(recipe) == ("poses",)) or recipe.data.dataset == "walkers"
     protocol = load_protocol(recipe.evaluation.protocol)
     assert recipe.data.dataset.startswith(protocol.dataset)
     if recipe.published is not None:
         assert set(recipe.published.rank1) <= set(protocol.probes)
-    milestones: list[int] = recipe.schedule.arguments["milestones"]
-    assert milestones == sorted(milestones)
-    assert milestones[-1] <= recipe.training.steps  # DyGait on Gait3D has its last at the very end
+    if recipe.schedule.name == "OneCycleLR":
+        assert recipe.schedule.arguments["total_steps"] == recipe.training.steps
+    else:
+        milestones: list[int] = recipe.schedule.arguments["milestones"]
+        assert milestones == sorted(milestones)
+        assert milestones[-1] <= recipe.training.steps  # DyGait on Gait3D has its last at the very end
     if recipe.training.starts_from:
         assert recipe.training.starts_from in list_recipes()
 
@@ -142,3 +197,11 @@ def test_3d_figures_do_not_stand_in_p3d_recipes() -> None:
         recipe = load_recipe(name)
         assert recipe.model.arguments["mode"] == "p3d"
         assert recipe.published is None or not recipe.published.rank1
+
+
+@pytest.mark.parametrize("name", MEANS)
+def test_published_figures_have_the_published_mean(name: str) -> None:
+    published = load_recipe(name).published
+    assert published is not None
+    assert list(published.rank1) == ["NM", "BG", "CL"]
+    assert np.mean(list(published.rank1.values())) == pytest.approx(MEANS[name], abs=0.011)

@@ -12,6 +12,9 @@ from gaitway.data.store import FrameFormat
 from gaitway.data.store_writer import StoreWriter
 from gaitway.report import contact_sheet as module
 from gaitway.report.contact_sheet import contact_sheet, write_png
+from gaitway.report.moments import CELL, PAPER
+from gaitway.report.skeletons import COLORS
+from tests.report import walking
 
 CELL_HEIGHT, FIRST_LEFT = module.FRAME_HEIGHT, module.MARGIN + module.LABEL_WIDTH
 
@@ -55,8 +58,8 @@ def test_shows_frames_from_the_middle(tmp_path: Path, length: int, expected: lis
 def test_a_short_sequence_leaves_cells_empty(tmp_path: Path) -> None:
     sheet = contact_sheet(store_of(tmp_path / "store", clock(2)), [0], num_frames=4)
     *frames, mean = cells(sheet, 0, 4)
-    assert [bool((cell == module.PAPER).all()) for cell in frames] == [False, False, True, True]
-    assert not (mean == module.PAPER).all()
+    assert [bool((cell == PAPER).all()) for cell in frames] == [False, False, True, True]
+    assert not (mean == PAPER).all()
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 44), (128, 128)])
@@ -68,15 +71,37 @@ def test_a_row_per_sequence_with_its_mean_silhouette(tmp_path: Path, height: int
     assert sheet.shape[0] == 2 * module.MARGIN + 3 * CELL_HEIGHT + 2 * module.GAP
     assert sheet.shape[1] == cells_end(cell_width, 6) + module.MARGIN
     means = [cells(sheet, row, 6, cell_width)[-1] for row in range(3)]
-    half = (np.array(module.MEAN) + module.CELL) / 2
-    for mean, color in zip(means, (half, np.array(module.CELL), np.array(module.MEAN)), strict=True):
+    half = (np.array(module.MEAN) + CELL) / 2
+    for mean, color in zip(means, (half, np.array(CELL), np.array(module.MEAN)), strict=True):
         np.testing.assert_allclose(mean, np.broadcast_to(color, mean.shape), atol=1)
     labels = sheet[:, module.MARGIN : FIRST_LEFT]
-    assert (labels != module.PAPER).any(axis=(1, 2))[module.MARGIN : module.MARGIN + CELL_HEIGHT].any()
+    assert (labels != PAPER).any(axis=(1, 2))[module.MARGIN : module.MARGIN + CELL_HEIGHT].any()
 
 
 def cells_end(cell_width: int, num: int) -> int:
     return FIRST_LEFT + num * (cell_width + module.GAP) + 2 * module.GAP + cell_width
+
+
+def has(picture: npt.NDArray[np.uint8], color: tuple[int, int, int]) -> bool:
+    return bool(np.all(np.abs(picture.astype(int) - color) < 3, axis=-1).any())
+
+
+def test_skeletons_and_how_to_read_them(tmp_path: Path) -> None:
+    both = {"silhouettes": walking.silhouettes(12), "poses": walking.poses(12)}
+    store = walking.store_of(
+        tmp_path / "store", both, {"poses": walking.poses(12)}, {"silhouettes": both["silhouettes"]}
+    )
+    sheet = contact_sheet(store, [0, 1, 2], num_frames=4)
+    for row, (with_poses, with_mean) in enumerate([(True, True), (True, False), (False, True)]):
+        *shown, mean = cells(sheet, row, 4)
+        assert [has(cell, COLORS["left"]) and has(cell, COLORS["right"]) for cell in shown] == 4 * [with_poses]
+        assert has(mean, module.MEAN) == with_mean
+        assert has(mean, COLORS["left"]) != with_mean  # without silhouettes the mean of the skeletons
+    foot = sheet[module.MARGIN + 3 * CELL_HEIGHT + 2 * module.GAP :]
+    assert has(foot, COLORS["left"])
+    assert has(foot, COLORS["right"])
+    alone = contact_sheet(store_of(tmp_path / "alone", both["silhouettes"]), [0], num_frames=4)
+    assert not has(alone, COLORS["left"])
 
 
 def test_nothing_to_draw(tmp_path: Path) -> None:

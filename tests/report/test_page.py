@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from gaitway.data.store import FrameFormat, Store
+from gaitway.data.store_writer import StoreWriter
 from gaitway.report import Contents, comparison, render, write_report
 from gaitway.report.charts import line_chart
+from tests.report.walking import poses, silhouettes
 
 VOID = {"meta", "img"}
 
@@ -181,3 +184,26 @@ def test_re_ranked_figures_are_named_so(contents: Contents) -> None:
     text = Page(render(replace(contents, results=[re_ranked, *others]))).text
     assert "euclidean distance re-ranked with k1=6, k2=6, lambda=0.3" in text
     assert "Distances are those before re-ranking." in text
+
+
+def test_sequences_are_drawn_as_the_model_sees_them(contents: Contents, tmp_path: Path) -> None:
+    """Skeletons for a model of poses, over silhouettes where there are some; else silhouettes alone."""
+    formats = {"silhouettes": FrameFormat((64, 64)), "poses": FrameFormat((17, 3), "float32")}
+    with StoreWriter(tmp_path / "store", dataset="casia-b", modalities=formats, made={}) as writer:
+        for number, info in enumerate(contents.store.index if contents.store else ()):
+            frames = {"silhouettes": silhouettes(4), "poses": poses(3 + (number > 0))}
+            writer.add(info.subject, info.condition, info.view, frames)
+    store = Store(tmp_path / "store")
+
+    def shown(store: Store, modalities: tuple[str, ...]) -> tuple[set[str], Page]:
+        page = Page(render(replace(contents, store=store, modalities=modalities)))
+        alts = [value for tag, key, value in page.attributes if tag == "img" and key == "alt"]
+        assert len(alts) == 30
+        return {alt.partition(" of ")[0] for alt in alts}, page
+
+    for modalities, what in ((("silhouettes",), "Silhouettes"), (("poses",), "Silhouettes and skeletons")):
+        found, page = shown(store, modalities)
+        assert found == {what}
+        assert ("the walker's left, dots" in page.text) == (modalities == ("poses",))
+    assert contents.store is not None
+    assert shown(contents.store, ("poses",))[0] == {"Silhouettes"}  # what there is

@@ -23,7 +23,7 @@ def test_shipped_recipes_resolve_build_and_round_trip(name: str, tmp_path: Path)
     assert recipe.description.endswith(".")
     assert recipe.build_losses(num_classes=2)
     assert recipe.build_transforms()
-    assert recipe.build_evaluation_transforms()
+    assert len(recipe.build_evaluation_transforms()) == len(recipe.evaluation.transforms)
     assert callable(recipe.build_sampler())
     file = tmp_path / "recipe.yaml"
     file.write_text(recipe.to_yaml())
@@ -132,3 +132,23 @@ def test_frames_are_cut_once(values: dict[str, Any], section: str) -> None:
         resolve(values)
     values["transforms"] = values["evaluation"]["transforms"] = [{"name": "Scale"}]
     assert resolve(values).data.frame_shape == [64, 44]
+
+
+def test_poses_are_not_taken_for_frames_that_are_cut(values: dict[str, Any]) -> None:
+    values["data"]["frame_shape"] = [17, 3]
+    values["transforms"] = [{"name": "SkeletonMaps"}, {"name": "CutColumns"}]
+    assert resolve(values).data.frame_shape == [17, 3]
+
+
+def test_no_sequence_has_less_than_one_frame(values: dict[str, Any]) -> None:
+    values["data"]["min_frames"] = 0
+    with pytest.raises(ValueError, match="data.min_frames is 0, expected at least 1"):
+        resolve(values)
+
+
+def test_a_schedule_of_known_length_is_as_long_as_the_training(values: dict[str, Any]) -> None:
+    values["schedule"] = {"name": "OneCycleLR", "max_lr": 0.1, "total_steps": 7}
+    with pytest.raises(ValueError, match="training.steps is 60000, but OneCycleLR ends after schedule.total_steps = 7"):
+        resolve(values)
+    values["schedule"]["total_steps"] = 60000
+    assert resolve(values).schedule.arguments["max_lr"] == 0.1

@@ -20,6 +20,7 @@ from gaitway.data.reader import Residency, shared_reader
 from gaitway.data.sampling import Ints
 from gaitway.data.store import Store
 from gaitway.data.transforms import chains
+from gaitway.data.usable import usable_rows
 from gaitway.training.recipe import Recipe
 from gaitway.training.session import check_store, modalities_of
 
@@ -107,7 +108,8 @@ class _Loading:
         self.store, self.folder, self.device, self.seed = store, folder, device, recipe.training.seed
         self.modalities = modalities_of(recipe)
         check_store(recipe, store, self.modalities[0])
-        self.rows = recipe.data.load_partition().rows(store, "train", self.modalities)
+        rows = recipe.data.load_partition().rows(store, "train", ())
+        self.rows = usable_rows(store, rows, self.modalities, recipe.data.min_frames).rows
         self.loader = TrainLoader(
             store,
             self.rows,
@@ -167,4 +169,4 @@ class _Loading:
         """The frames of a step as a model gets them."""
         frames, counts = self.frames_from_pickles(step)
         generator = np.random.default_rng(step)
-        return {m: steps(frames[m], counts, steps.draw(counts, generator)) for m, steps in self.chains.items()}
+        return {m: steps(frames[m], counts, steps.draw(counts, generator))[0] for m, steps in self.chains.items()}

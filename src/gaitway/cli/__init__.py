@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prepare": ("prepare", "turn a data set as distributed into a store"),
     "doctor": ("doctor", "compare a store with what is known of its data set"),
     "data show": ("data_show", "print what is in a store, draw a contact sheet"),
+    "data play": ("data_play", "draw a sequence in motion, its skeleton over its silhouette"),
     "data walkers": ("walkers", "render synthetic walkers into a store"),
     "train": ("train", "train a model by a recipe"),
     "evaluate": ("evaluate", "evaluate a run or a checkpoint by the protocols of its data set"),

@@ -1,6 +1,7 @@
 """Print what is in a store: subjects, conditions, views, lengths, how it was made, what was left out.
 
-With --sheet also draw a contact sheet: a strip of silhouettes per sequence, and its mean silhouette.
+With --sheet also draw a contact sheet: per sequence a strip of moments, silhouettes with skeletons over them as far as
+the store has them, and the mean silhouette. `gaitway data play` shows a sequence moving.
 
 gaitway data show walkers
 gaitway data show stores/casia-b --sheet sheet.png --subject 001 075 --view 090 --rows 8
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gaitway.data.store import Store
 
 MOST_NAMES = 14  # names of subjects, conditions or views in a line
+FIRST_NAMES = 3  # of sequences in a note
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +90,8 @@ def _print(store: Store, rows: list[int], console: Console) -> None:
         size = store.frames_file(name).stat().st_size / 1e6
         kind = "one bit per pixel" if fmt.compact else fmt.dtype
         shape = "×".join(map(str, fmt.shape))
-        about.add_row(name, f"{manifest.num_frames[name]:,} frames of {shape}, {kind}, {size:,.1f} MB")
+        skeleton = f", {_skeleton(store)}" if name == "poses" else ""
+        about.add_row(name, f"{manifest.num_frames[name]:,} frames of {shape}, {kind}, {size:,.1f} MB{skeleton}")
     about.add_row("made", ", ".join(f"{key}: {value}" for key, value in manifest.made.items()))
     left_out = "; ".join(f"{count:,} {reason}" for reason, count in manifest.left_out.items())
     about.add_row("left out", left_out or "nothing")
@@ -108,6 +111,35 @@ def _print(store: Store, rows: list[int], console: Console) -> None:
             figures = (with_frames.min(), np.median(with_frames), with_frames.max())
             table.add_row(name, f"{len(with_frames):,}", *(f"{figure:g}" for figure in figures))
     console.print(table, highlight=False)
+    for note in _notes(store, rows):
+        console.print(note, highlight=False, soft_wrap=True)
+
+
+def _skeleton(store: Store) -> str:
+    """Which skeleton the poses are."""
+    from gaitway.report.moments import skeleton_in
+
+    skeleton = skeleton_in(store)
+    return "of no known skeleton, not drawn" if skeleton is None else f"skeleton {skeleton.name}"
+
+
+def _notes(store: Store, rows: list[int]) -> list[str]:
+    """Which of the sequences lack a modality, or have unequal numbers of frames of two."""
+    import numpy as np
+
+    chosen = np.array(rows)
+    counts = {name: numbers[chosen] for name, numbers in store.index.num_frames.items()}
+    affected = {f"without {name}": numbers == 0 for name, numbers in counts.items()}
+    together = np.stack(list(counts.values()))
+    unequal = (together != together[0]).any(0) & (together > 0).all(0)
+    affected[f"with unequal numbers of {' and '.join(counts)}, of which it isn't known which belong together"] = unequal
+    notes = []
+    for what, which in affected.items():
+        if which.any():
+            names = [store.index[row].name for row in chosen[which][:FIRST_NAMES].tolist()]
+            more = ", …" if which.sum() > FIRST_NAMES else ""
+            notes.append(f"{which.sum():,} sequences {what} ({', '.join(names)}{more})")
+    return notes
 
 
 def _some(names: list[str]) -> str:

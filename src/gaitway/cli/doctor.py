@@ -1,6 +1,7 @@
 """Compare a store with what is known of its data set, and say what each difference means for results.
 
-Subjects, sequences, views, known gaps, frame size, crop, values, short sequences, empty frames, duplicates, checksums.
+Subjects, sequences, views, known gaps, frame size, crop, values, short sequences, empty frames, joints of poses, jumps
+from person to person, duplicates, checksums.
 The exit status is 0 when nothing serious was found, else 1.
 
 gaitway doctor stores/casia-b

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gaitway.cli.train import add_device_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from torch import nn
 
@@ -62,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     from gaitway.data import open_store
     from gaitway.data.loader import evaluation_batches
     from gaitway.data.partitions import load_partition
+    from gaitway.data.usable import usable_rows
+    from gaitway.evaluation.evaluator import check_finite
     from gaitway.nn import fold_batch_norm, has_foldable_batch_norm
     from gaitway.training.checkpoint import find_checkpoint, load_model, read_config
     from gaitway.training.devices import create_fabric, device_kind, launched, precision_for, sigterm_interrupts
@@ -79,13 +81,18 @@ def run(args: argparse.Namespace) -> int:
     modalities = cast("tuple[str, ...]", model.modalities)
     check_frames(config, store, modalities[0])
     partition = None if args.sequences == "all" else load_partition(args.partition or partition_name(config, store))
-    rows = _rows(store, partition, args.sequences, modalities)
+    usable = usable_rows(
+        store, _rows(store, partition, args.sequences), modalities, int(config["data"].get("min_frames", 1))
+    )
+    rows = usable.rows
     evaluation = Evaluation(**config["evaluation"])
     precision = precision_for(args.precision, evaluation.precision, device_kind(args.accelerator))
     evaluation = replace(evaluation, precision=precision, max_frames=args.max_frames or evaluation.max_frames)
     fabric = create_fabric(accelerator=args.accelerator, devices=args.devices, nodes=args.nodes)
     console = Console(quiet=not fabric.is_global_zero)
     console.print(f"{checkpoint} (recipe {config['recipe']}, step {config['step']:,}) on {store.path}", soft_wrap=True)
+    if usable.left_out:
+        console.print(f"Note: left out: {usable}.", soft_wrap=True)
 
     with sigterm_interrupts(), launched(fabric):
         model = model.to(fabric.device)
@@ -112,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
         with progress_bar("embedding", "sequences", visible=fabric.is_global_zero) as show:
             found = embed_rows(fabric, model, store, rows, evaluation, residency=args.residency, progress=show)
         seconds = perf_counter() - begun
+    check_finite(found)
     if fabric.is_global_zero:
         found.save(out)
         _, parts, width = found.embeddings.shape
@@ -123,18 +131,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(store: Store, partition: Partition | None, part: str, modalities: Sequence[str]) -> Ints:
-    """The rows of a part of the partition, or without one all that have the modalities."""
+def _rows(store: Store, partition: Partition | None, part: str) -> Ints:
+    """The rows of a part of the partition, or without one all."""
     from typing import Literal, cast
 
     import numpy as np
 
-    if partition is not None:
-        return partition.rows(store, cast(Literal["train", "test"], part), modalities)
-    for modality in modalities:
-        store.frame_format(modality)  # says clearly when the store does not have it
-    has_frames = np.all([store.index.num_frames[modality] > 0 for modality in modalities], axis=0)
-    return np.flatnonzero(has_frames)
+    if partition is None:
+        return np.arange(len(store.index))
+    return partition.rows(store, cast(Literal["train", "test"], part), ())
 
 
 def _compare(model: nn.Module, folded: nn.Module, batches: Iterable[Batch], precision: Precision) -> str:

@@ -85,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     from gaitway.cli.submission import check_file, only_file, write_file
     from gaitway.data import open_store
     from gaitway.data.partitions import load_partition
+    from gaitway.data.usable import LEFT_OUT
     from gaitway.evaluation.submission import refuse_existing
     from gaitway.models import GaitEnergyImage
     from gaitway.training.checkpoint import find_checkpoint, load_model, read_config
@@ -109,6 +110,11 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(checkpoint)
     modalities = cast("tuple[str, ...]", model.modalities)
     check_frames(config, store, modalities[0])
+    if args.baseline and modalities != GaitEnergyImage.modalities:
+        raise ValueError(
+            f"--baseline gei is the mean of silhouettes, the model takes {', '.join(modalities)}; leave it out"
+        )
+    min_frames = int(config["data"].get("min_frames", 1))
     partition = load_partition(args.partition or partition_name(config, store))
     evaluation = Evaluation(**config["evaluation"])
     precision = precision_for(args.precision, evaluation.precision, device_kind(args.accelerator))
@@ -126,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
     files = [protocol for protocol in chosen.values() if protocol.submission]
 
     def can_be_done(protocol: Protocol) -> None:
-        rows = sequences_to_embed(store, partition, modalities, [protocol])
+        rows = sequences_to_embed(store, partition, modalities, [protocol], min_frames).rows
         check_protocol(protocol, store, rows, submission=protocol.submission is not None)
 
     required = set(args.protocol or [config["evaluation"]["protocol"]])
@@ -143,6 +149,10 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(" ".join(notes))
     elif files:
         notes.append(f"protocol {files[0].name}: {ONLY_THE_SERVER}{_from_the_server(config, files[0])}")
+    carried_out = [*protocols, file_protocol] if file_protocol else protocols
+    usable = sequences_to_embed(store, partition, modalities, carried_out, min_frames)
+    if usable.left_out:
+        notes.append(f"left out of the test: {usable}; {out / LEFT_OUT} names all")
     for note in notes:
         console.print(f"Note: {note}", soft_wrap=True)
 
@@ -157,7 +167,8 @@ def run(args: argparse.Namespace) -> int:
                     store,
                     partition,
                     evaluation,
-                    protocols=[*protocols, file_protocol] if file_protocol else protocols,
+                    protocols=carried_out,
+                    min_frames=min_frames,
                     residency=args.residency,
                     progress=show,
                 )
@@ -168,6 +179,8 @@ def run(args: argparse.Namespace) -> int:
             path = Path(args.submission)
             num_probes = write_file(path, found[""], file_protocol, evaluation.distance, fabric.device)
             console.print(f"{path}: {num_probes:,} probes by protocol {file_protocol.name}, checked.", soft_wrap=True)
+    if fabric.is_global_zero:
+        usable.save(out / LEFT_OUT)
     if fabric.is_global_zero and protocols:
         _show(console, results, config, store)
         circumstances = {
@@ -207,11 +220,15 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def check_frames(config: Mapping[str, Any], store: Store, modality: str) -> None:
     """Make sure that a store's frames have the size of those that a model was trained on."""
-    wanted, found = tuple(config["data"]["frame_shape"]), store.frame_format(modality).shape
+    from gaitway.training.session import frame_shape_in, joints_advice
+
+    wanted, found = tuple(config["data"]["frame_shape"]), frame_shape_in(store, modality)
     if wanted != found:
+        in_size = "prepare the data set in the size of the model"
+        advice = joints_advice(wanted, found) if modality == "poses" else in_size
         raise ValueError(
             f"the model was trained on {modality} of {' × '.join(map(str, wanted))}, {store.path} holds "
-            f"{' × '.join(map(str, found))}; prepare the data set in the size of the model"
+            f"{' × '.join(map(str, found))}; {advice}"
         )
 
 

@@ -3,6 +3,7 @@
 gaitway prepare casia-b DatasetB-silhouettes.zip stores/casia-b
 gaitway prepare grew GREW stores/grew
 gaitway prepare opengait CASIA-B-pkl stores/casia-b --dataset casia-b
+gaitway prepare oumvlp-pose OUMVLP-Pose stores/oumvlp-both --silhouettes OUMVLP --with stores/oumvlp
 
 `gaitway prepare KIND --help` says what RAW is. An interrupted run goes on where it was when the same command is run
 again.
@@ -13,7 +14,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from gaitway.cli.pose_kinds import MARKED, POSE_KINDS, add_pose_options
+
 if TYPE_CHECKING:
+    from gaitway.data.datasets.preparing import Progress
     from gaitway.data.datasets.tree import DataInUse
     from gaitway.data.store import Store
 
@@ -108,20 +112,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("raw", metavar="RAW", help="the data as distributed")
         command.add_argument("out", metavar="OUT", help="folder of the store; must not exist")
         command.add_argument(
-            "--compact",
-            action="store_true",
-            help="store silhouettes as one bit per pixel: an eighth of the size; grey becomes black or white",
-        )
-        command.add_argument(
             "--skip-bad",
             action="store_true",
             help="leave out damaged files and list them, instead of stopping at the first",
         )
         return command
 
+    def add_compact(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--compact",
+            action="store_true",
+            help="store silhouettes as one bit per pixel: an eighth of the size; grey becomes black or white",
+        )
+
+    def add_dataset_and_processes(command: argparse.ArgumentParser, dataset: str) -> None:
+        command.add_argument("--dataset", default=dataset, help=f"name of the data set (default: {dataset})")
+        command.add_argument(
+            "--processes", type=_positive, metavar="N", help="number of worker processes (default: one per core)"
+        )
+
     for kind, (dataset, summary, description, sizes) in KINDS.items():
         command = add(kind, f"{summary}, as distributed", f"{description}\n\n{ARCHIVES}")
-        command.add_argument("--dataset", default=dataset, help=f"name of the data set (default: {dataset})")
+        add_compact(command)
+        add_dataset_and_processes(command, dataset)
         if sizes:
             command.add_argument(
                 "--size",
@@ -130,15 +143,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 default=sizes[0],
                 help=f"height and width of a silhouette (default: {sizes[0]})",
             )
-        command.add_argument(
-            "--processes", type=_positive, metavar="N", help="number of worker processes (default: one per core)"
-        )
         if kind == "grew":
             command.add_argument(
                 "--distractors", action="store_true", help="also take the distractors, as sequences of subject 99999"
             )
 
+    for kind, (dataset, summary, description, skeletons) in POSE_KINDS.items():
+        command = add(kind, f"{summary}, as distributed", f"{description}\n\n{MARKED}\n\n{ARCHIVES}")
+        add_dataset_and_processes(command, dataset)
+        add_pose_options(command, kind, skeletons)
+
     opengait = add("opengait", "a data set processed for OpenGait (pickles)", OPENGAIT)
+    add_compact(opengait)
     opengait.add_argument(
         "--dataset", required=True, help="name of the data set, such as casia-b, oumvlp, grew, gait3d"
     )
@@ -156,42 +172,62 @@ def run(args: argparse.Namespace) -> int:
 
     from gaitway.cli.progress import progress_bar
 
-    is_tree = args.kind == "opengait"
+    pieces = "sequences" if args.kind == "opengait" else "sequences or archives"
     try:
-        with progress_bar(f"Preparing {args.dataset}", "sequences" if is_tree else "sequences or archives") as show:
-            if not is_tree:
-                from gaitway.data.datasets.distributed import DISTRIBUTED
-                from gaitway.data.datasets.grew import grew
-                from gaitway.data.datasets.silhouettes import prepare_silhouettes
-
-                store = prepare_silhouettes(
-                    grew(distractors=args.distractors) if args.kind == "grew" else DISTRIBUTED[args.kind],
-                    args.raw,
-                    args.out,
-                    dataset=args.dataset,
-                    size=getattr(args, "size", None),
-                    compact=args.compact,
-                    num_processes=args.processes,
-                    skip_bad=args.skip_bad,
-                    progress=show,
-                )
-            else:
-                from gaitway.data.datasets.tree import prepare_tree
-
-                store = prepare_tree(
-                    args.raw,
-                    args.out,
-                    dataset=args.dataset,
-                    data_in_use=_data_in_use(args.data_in_use),
-                    compact=args.compact,
-                    skip_bad=args.skip_bad,
-                    progress=show,
-                )
+        with progress_bar(f"Preparing {args.dataset}", pieces) as show:
+            store = _prepare(args, show)
     except KeyboardInterrupt:
         print("Stopped. What is done is kept: run the same command again to go on from here.", file=sys.stderr)
         return 130
     _summarise(store)
     return 0
+
+
+def _prepare(args: argparse.Namespace, show: Progress) -> Store:
+    """Call what prepares this kind of raw data."""
+    if args.kind == "opengait":
+        from gaitway.data.datasets.tree import prepare_tree
+
+        return prepare_tree(
+            args.raw,
+            args.out,
+            dataset=args.dataset,
+            data_in_use=_data_in_use(args.data_in_use),
+            compact=args.compact,
+            skip_bad=args.skip_bad,
+            progress=show,
+        )
+    if args.kind in POSE_KINDS:
+        from gaitway.data.datasets.pose_sets import POSES
+        from gaitway.data.datasets.poses import prepare_poses
+
+        return prepare_poses(
+            POSES[args.kind.removesuffix("-pose")],
+            args.raw,
+            args.out,
+            dataset=args.dataset,
+            joints=getattr(args, "joints", None),
+            silhouettes=getattr(args, "silhouettes", None),
+            join=args.join,
+            num_processes=args.processes,
+            skip_bad=args.skip_bad,
+            progress=show,
+        )
+    from gaitway.data.datasets.distributed import DISTRIBUTED
+    from gaitway.data.datasets.grew import grew
+    from gaitway.data.datasets.silhouettes import prepare_silhouettes
+
+    return prepare_silhouettes(
+        grew(distractors=args.distractors) if args.kind == "grew" else DISTRIBUTED[args.kind],
+        args.raw,
+        args.out,
+        dataset=args.dataset,
+        size=getattr(args, "size", None),
+        compact=args.compact,
+        num_processes=args.processes,
+        skip_bad=args.skip_bad,
+        progress=show,
+    )
 
 
 def _summarise(store: Store) -> None:
@@ -206,10 +242,11 @@ def _summarise(store: Store) -> None:
             f"{store.path}: {manifest.num_sequences:,} sequences of {manifest.num_subjects:,} subjects, "
             f"{manifest.num_frames[name]:,} frames of {name} {'×'.join(map(str, fmt.shape))} ({size:,.1f} MB)"
         )
-        short = int((store.index.num_frames[name] < FEW_FRAMES).sum())
+        counts = store.index.num_frames[name]
+        short = int(((counts > 0) & (counts < FEW_FRAMES)).sum())
         if short:
             console.print(f"{short:,} sequences have fewer than {FEW_FRAMES} frames of {name}; they are kept")
-    table = Table("left out", "because", "number", box=None, padding=(0, 2, 0, 0))
+    table = Table("left out or marked", "because", "number", box=None, padding=(0, 2, 0, 0))
     for reason, number in manifest.left_out.items():
         table.add_row(*reason.split(": ", maxsplit=1), f"{number:,}")
     console.print(table if manifest.left_out else "Nothing was left out.")

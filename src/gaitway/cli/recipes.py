@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     actions = parser.add_subparsers(dest="action", required=True)
-    ls = actions.add_parser("ls", help="list the recipes with their model and published result")
+    ls = actions.add_parser("ls", help="list the recipes with their model, published result and number of parameters")
     ls.add_argument(
         "words", nargs="*", metavar="WORD", help="only recipes with this in the name, data set or model, such as gait3d"
     )
@@ -50,9 +50,9 @@ def _list(args: argparse.Namespace) -> int:
     table = Table(box=None, pad_edge=False)
     for title in ("recipe", "model"):
         table.add_column(title, no_wrap=True)
-    table.add_column("published rank-1")
+    table.add_column("published rank-1", min_width=len("Occlusion 100.0,"))
     table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("published")
+    table.add_column("published", min_width=len("backbone"))
     for name, recipe in chosen.items():
         published = recipe.published
         table.add_row(

@@ -114,10 +114,25 @@ def write_run_report(
         protocol=protocol,
         embeddings=embeddings,
         store=store,
+        modalities=_modalities(config),
         metrics=read_metrics(run),
         circumstances=circumstances,
     )
     return write_report(contents, folder / FILE_NAME)
+
+
+def _modalities(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the model of a checkpoint takes."""
+    from typing import cast
+
+    import torch
+
+    from gaitway.training.recipe import Component, build_model
+
+    arguments = dict(config["model"])
+    with torch.device("meta"):  # no memory, no arithmetic
+        model = build_model(Component(arguments.pop("name"), arguments), config["num_classes"])
+    return cast("tuple[str, ...]", model.modalities)
 
 
 def _read_circumstances(evaluation: Path, folder: Path) -> dict[str, Any]:
@@ -145,6 +160,7 @@ def _embed(checkpoint: Path, config: Mapping[str, Any], circumstances: Mapping[s
 
     from gaitway.cli.progress import progress_bar
     from gaitway.data.partitions import load_partition
+    from gaitway.evaluation.evaluator import check_finite
     from gaitway.training.checkpoint import load_model
     from gaitway.training.devices import create_fabric, launched
     from gaitway.training.evaluating import embed_test_subjects
@@ -159,4 +175,7 @@ def _embed(checkpoint: Path, config: Mapping[str, Any], circumstances: Mapping[s
     fabric = create_fabric()
     with launched(fabric), progress_bar("embedding", "sequences") as show:
         model = load_model(checkpoint).to(fabric.device)
-        return embed_test_subjects(fabric, model, store, partition, evaluation, progress=show)
+        min_frames = config["data"].get("min_frames", 1)
+        found = embed_test_subjects(fabric, model, store, partition, evaluation, min_frames=min_frames, progress=show)
+    check_finite(found)
+    return found

@@ -57,7 +57,7 @@ def check_file(path: Path, store: Store, named: Sequence[str] | None, partition_
     partition = load_partition(partition_name or dataset)
     loaded = load_protocols(named or list_protocols(dataset), partition)
     protocol = only_file([p for p in loaded if p.submission], store, named=bool(named))
-    rows = sequences_to_embed(store, partition, tuple(store.manifest.modalities), [protocol])
+    rows = sequences_to_embed(store, partition, tuple(store.manifest.modalities), [protocol]).rows
     index = store.index
     names = index.subjects[rows].tolist(), index.conditions[rows].tolist(), index.views[rows].tolist()
     expected, _, _ = expected_submission(protocol, *names)

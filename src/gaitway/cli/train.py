@@ -116,6 +116,7 @@ def train(
     from rich.console import Console
 
     from gaitway.data import open_store
+    from gaitway.data.usable import LEFT_OUT
     from gaitway.training.devices import StopSignals, create_fabric, device_kind, launched, precision_for
     from gaitway.training.logging import RunLog
     from gaitway.training.loop import fit
@@ -152,9 +153,18 @@ def train(
             notes = start(session)
             if precision != published and not args.precision:
                 notes.append(f"computing in {precision}, since the recipe's {published} is for CUDA")
+            if session.usable.left_out:
+                notes.append(f"left out of training: {session.usable}; {folder / LEFT_OUT} names all")
+            length = recipe.schedule.arguments.get("total_steps") or recipe.training.steps
+            if length > recipe.training.steps:
+                notes.append(
+                    f"the schedule is for {length:,} steps, of which these are the first; for a whole one in fewer "
+                    "steps set schedule.total_steps too"
+                )
             _announce(console, session, folder, notes)
             if first:
                 write_recipe(folder, recipe)
+                session.usable.save(folder / LEFT_OUT)
                 with (
                     RunLog(folder, session.step) as log,
                     Display(console, step=session.step, steps=recipe.training.steps) as display,

@@ -3,6 +3,7 @@
 gaitway data walkers stores/walkers-500 --identities 500 --seed 7
 gaitway data walkers raw/walkers --identities 10 --seed 7 --raw casia-b
 gaitway data walkers raw/grew --identities 12 --raw grew
+gaitway data walkers raw/grew-pose --identities 12 --raw grew-pose
 
 A set of 48 walkers ships with Gaitway and needs no rendering: give the word `walkers` wherever a store is asked for.
 """
@@ -11,7 +12,12 @@ from __future__ import annotations
 
 import argparse
 
-RAW = ("casia-b", "casia-e", "ccpg", "gait3d", "grew", "hid", "oumvlp", "sustech1k")
+RAW = (
+    *("casia-b", "casia-e", "ccpg", "gait3d", "grew", "hid", "oumvlp", "sustech1k"),
+    *("casia-b-pose", "casia-b-pose-csv", "ccpg-pose", "gait3d-pose", "grew-pose", "oumvlp-pose", "sustech1k-pose"),
+)
+NEXT = {"casia-b-pose-csv": "casia-b-pose", "oumvlp-pose": "oumvlp-pose --first-person"}
+"""How `gaitway prepare` is called for a layout, where it's not by the layout's name."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--raw",
         choices=RAW,
         metavar="LAYOUT",
-        help=f"write files as this data set is distributed, with subjects of its partition: {', '.join(RAW)}",
+        help="write files as this data set is distributed, with subjects of its partition; silhouettes and poses of "
+        f"the same seed fit together: {', '.join(RAW)}",
     )
 
 
@@ -63,6 +70,6 @@ def run(args: argparse.Namespace) -> int:
         hint = "nothing is kept" if args.raw else "what is done is kept: run the same command again to go on from here"
         print(f"Stopped; {hint}.", file=sys.stderr)
         return 130
-    following = f"prepare {args.raw} {args.out} STORE" if args.raw else f"data show {args.out}"
+    following = f"prepare {NEXT.get(args.raw, args.raw)} {args.out} STORE" if args.raw else f"data show {args.out}"
     print(f"{args.out}: {args.identities} walkers. Next: gaitway {following}")
     return 0

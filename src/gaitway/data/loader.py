@@ -196,13 +196,21 @@ class _Assembly:
         labels: Ints | None = None,
     ) -> Batch:
         """The batch of n rows, of which `counts` `(n,)` frames at `positions` inside the sequences are taken."""
-        dense = bool((counts == counts[0]).all())
         frames: dict[str, Tensor] = {}
+        after: dict[str, Ints] = {}
         for modality, reader in self.readers.items():
             first = np.repeat(self.index.first[modality][rows], counts)
             gathered = reader.gather(first + positions)
-            transformed = self.chains[modality](gathered, counts, draws[modality])
-            frames[modality] = torch.unflatten(transformed, 0, (len(rows), -1)) if dense else transformed
+            frames[modality], after[modality] = self.chains[modality](gathered, counts, draws[modality])
+        counts = after[next(iter(after))]
+        if any(not np.array_equal(counts, others) for others in after.values()):
+            raise ValueError(
+                f"after their transforms {' and '.join(after)} have unequal numbers of frames; give all modalities the "
+                "same transforms that choose frames"
+            )
+        dense = bool((counts == counts[0]).all())
+        if dense:
+            frames = {modality: torch.unflatten(x, 0, (len(counts), -1)) for modality, x in frames.items()}
         device = next(iter(self.readers.values())).device
         return Batch(
             frames=frames,

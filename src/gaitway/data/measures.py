@@ -43,10 +43,18 @@ class PoseMeasures:
     Args:
         finite: Whether all numbers are finite.
         missing: Share of joints at exactly (0, 0), which stands for not found.
+        middle: `(t, 2)`, mean of the joints found, in pixels; NaN where there is none.
+        height: From the highest to the lowest joint found, in pixels; NaN where there is none.
+        least: The lowest confidence of the joints found; NaN where there is none, or no confidences.
+        most: The highest.
     """
 
     finite: npt.NDArray[np.bool_]
     missing: Floats
+    middle: Floats
+    height: Floats
+    least: Floats
+    most: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,14 @@ def measure(store: Store, progress: Callable[[int, int], None] | None = None) ->
                 grey=float(values["grey"].sum() / max(1.0, values["area"].sum())),
             )
         else:
-            measures.poses[modality] = PoseMeasures(values["finite"] > 0, values["missing"] / fmt.shape[0])
+            measures.poses[modality] = PoseMeasures(
+                finite=values["finite"] > 0,
+                missing=values["missing"] / fmt.shape[0],
+                middle=np.stack([values["x"], values["y"]], axis=1),
+                height=values["height"],
+                least=values["least"],
+                most=values["most"],
+            )
     return measures
 
 
@@ -130,9 +145,24 @@ def _measure_images(frames: npt.NDArray[Any]) -> dict[str, Floats]:
 
 def _measure_joints(frames: npt.NDArray[Any]) -> dict[str, Floats]:
     """Frames `(t, v, c)` -> `(t,)` each."""
+    joints = frames.astype(np.float64)
+    x, y = joints[..., 0], joints[..., 1]
+    there: npt.NDArray[np.bool_] = np.all(np.isfinite(joints), axis=2) & ((x != 0) | (y != 0))  # (t, v)
+    number = there.sum(axis=1)
+    some = number > 0
+    sure = joints[..., 2] if frames.shape[2] > 2 else np.full(there.shape, np.nan)
+
+    def of_found(values: Floats) -> Floats:
+        return np.where(some, values, np.nan)
+
     return {
         "finite": np.all(np.isfinite(frames), axis=(1, 2)).astype(np.float64),
         "missing": np.all(frames[..., :2] == 0, axis=2).sum(axis=1).astype(np.float64),
+        "x": of_found(np.where(there, x, 0).sum(axis=1) / np.maximum(number, 1)),
+        "y": of_found(np.where(there, y, 0).sum(axis=1) / np.maximum(number, 1)),
+        "height": of_found(np.where(there, y, -np.inf).max(axis=1) - np.where(there, y, np.inf).min(axis=1)),
+        "least": of_found(np.where(there, sure, np.inf).min(axis=1)),
+        "most": of_found(np.where(there, sure, -np.inf).max(axis=1)),
     }
 
 

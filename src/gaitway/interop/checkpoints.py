@@ -78,10 +78,11 @@ def import_model(
         order = published.bn_order if bn_order == "auto" else bn_order
         state = published.convert(found.state, order) if published.convert else found.state
         unused = tuple(published.unused(model)) if published.unused else ()
-        state = (
-            {theirs: tensor for theirs, tensor in state.items() if not theirs.startswith(unused)} if unused else state
-        )
-        statements = load_published(model, state, names=names, necks=published.necks, bn_order=order)
+        built = published.built(model) if published.built else {}
+        left_out = {name for name in state if name in built or (unused and name.startswith(unused))}
+        given = {name: tensor for name, tensor in state.items() if name not in left_out}
+        statements = load_published(model, given, names=names, necks=published.necks, bn_order=order)
+        statements += _differing(state, built)
     except ValueError as error:
         expected = {to_published(ours, names): tuple(tensor.shape) for ours, tensor in model.state_dict().items()}
         what = "; ".join(filter(None, (_difference(published, name, shapes, expected), class_note)))
@@ -136,6 +137,18 @@ def load_published(
             renamed = part_to_channel_major(renamed, prefix=neck.prefix, num_parts=num_parts[neck], after=neck.after)
     model.load_state_dict(renamed)
     return statements
+
+
+def _differing(state: Mapping[str, Tensor], built: Mapping[str, Tensor]) -> list[str]:
+    """A sentence for what a file holds otherwise than the model builds it."""
+    other = [name for name, tensor in built.items() if name in state and not _equal(state[name], tensor)]
+    if not other:
+        return []
+    return [f"Mind: {_some(other)} in the file differs from what the model builds itself, and uses; it is left out."]
+
+
+def _equal(stored: Tensor, built: Tensor) -> bool:
+    return stored.shape == built.shape and torch.allclose(stored.to(built), built, rtol=1e-5, atol=1e-7)
 
 
 def to_ours(name: str, names: Mapping[str, str]) -> str | None:

@@ -138,7 +138,10 @@ def detect_dialect(given: Mapping[str, Any], path: Path) -> tuple[str, str]:
     words = set(_words(given))
     hints = {
         "fastposegait": {word for word in words if word.endswith("_MultiInput")}
-        | ({model} & {"gpgait", "GPGait_PlusPlus", "GaitHeat"}),
+        | ({model} & {"gpgait", "GPGait_PlusPlus", "GaitHeat"})
+        | (words & {"RandomTripletSampler"})
+        # OpenGait's GaitGraph1 ends with GaitGraph1Input instead, which does the same
+        | (words & {"SkeletonInput"} if model == "GaitGraph1" else set()),
         "sposgait": (words & {"retrain", "num_train", "choice_max_num"}) | _starting("SPOSGait", model),
         "dygait": _starting("Dygait", model),
         "hstl": _starting("HSTL", model),
@@ -217,11 +220,22 @@ def _torch_part(module: Any, name: str, given: Mapping[str, Any]) -> Part:
 
 
 def _transforms(section: Any, signatures: Mapping[str, Collection[str]]) -> Iterator[Part]:
-    """The transforms of the first modality, `Compose` resolved; a mapping stands for a list of one."""
-    first = section[0] if isinstance(section, list) else section
-    composed = isinstance(first, Mapping) and first.get("type") == "Compose"
-    for entry in first["trf_cfg"] if composed else [first]:
+    """The transforms of the first modality in one row; a mapping stands for a list of one.
+
+    `Compose` is what it holds, `TwoView` itself before what it holds.
+    """
+    entries = section if isinstance(section, list) else [section]
+    for entry in _unfolded(entries[0]):
         yield _part(entry, signatures)
+
+
+def _unfolded(entry: Any) -> Iterator[Any]:
+    nested = isinstance(entry, Mapping) and entry.get("type") in ("Compose", "TwoView")
+    if not nested or entry["type"] == "TwoView":
+        yield {key: value for key, value in entry.items() if key != "trf_cfg"} if nested else entry
+    if nested:
+        for part in entry["trf_cfg"]:
+            yield from _unfolded(part)
 
 
 def _words(value: Any) -> Iterator[str]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from gaitway.data.partitions import list_partitions
-from gaitway.interop.opengait_config import FRAME_KEYS, Part, PublishedConfig
-from gaitway.interop.published import model_from_config
+from gaitway.interop.opengait_config import FRAME_KEYS, Effective, Part, PublishedConfig
+from gaitway.interop.published import PUBLISHED_MODELS, model_from_config
+from gaitway.interop.published.gaittr import SKELETONS as JOINT_FORMATS
+from gaitway.models import MODELS
+from gaitway.skeletons import COCO17, Skeleton, skeleton
 
 Component = dict[str, Any]
 Kind = Literal["dialect", "not carried over", "to fill in", "kept", "different here", "renamed", "dropped", "default"]
@@ -135,6 +138,10 @@ def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
 
     effective = config.effective()
     losses = convert_losses(effective.losses, has_classifier=num_classes is not None)
+    published = PUBLISHED_MODELS[model["name"]]
+    for prefix, loss in losses.items():
+        output = published.output_of(model, prefix, effective.losses[prefix].name)
+        losses[prefix] = loss | ({} if output is None else {"on": output})
     _note_on_losses(effective.losses, losses, reading)
     if not losses:
         raise ValueError(f"none of the losses {', '.join(effective.losses)} can be carried over")
@@ -143,16 +150,25 @@ def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
         text = "left out, as by the published code where the triplet loss is the only one"
         reading.note("different here", "model_cfg.SeparateBNNecks", text)
     dataset = str(reading("data_cfg.dataset_name"))
-    reading.note("to fill in", "", "data.frame_shape: the file does not say how large stored frames are; 64×64 assumed")
+    poses = _skeleton(model)
     evaluation = _evaluation(effective.evaluation, reading)
     recipe = {
         "description": f"{model['name']} on {dataset}, from {config.path.name}.",
         "model": model,
         "losses": losses,
-        "data": {"dataset": _dataset(dataset), "partition": _partition(reading), **_num_subjects(reading)},
+        "data": {
+            "dataset": _dataset(dataset),
+            "partition": _partition(reading),
+            **_frame_shape(poses, dataset, reading),
+            **_min_frames(reading),
+            **_num_subjects(reading),
+        },
         "sampler": _sampler(effective.train_sampler, reading),
         "frames": _frames(effective.train_frames, reading),
-        "transforms": _transforms(effective.train_transforms, "trainer_cfg.transform", reading),
+        "transforms": [
+            *map(dict, published.beforehand),
+            *_transforms(effective.train_transforms, "trainer_cfg.transform", poses, reading),
+        ],
         "optimizer": {
             "name": reading("optimizer_cfg.solver"),
             **reading.arguments("optimizer_cfg", effective.optimizer),
@@ -174,7 +190,10 @@ def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
         },
         "evaluation": {
             **evaluation,
-            "transforms": _transforms(effective.test_transforms, "evaluator_cfg.transform", reading),
+            "transforms": [
+                *map(dict, published.beforehand),
+                *_test_transforms(effective, poses, reading),
+            ],
             "precision": "fp16" if reading("evaluator_cfg.enable_float16") else "32",
             **_test_frames(effective.test_sampler, effective.test_frames, reading),
         },
@@ -182,10 +201,48 @@ def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
     return recipe, reading.all_notes()
 
 
+def _skeleton(model: Component) -> Skeleton | None:
+    """The skeleton that a model takes poses of, if it takes poses."""
+    if cast(Any, MODELS[model["name"]]).modalities != ("poses",):
+        return None
+    return skeleton(model.get("skeleton", COCO17.name))
+
+
+def _frame_shape(poses: Skeleton | None, dataset: str, reading: _Reading) -> Component:
+    if poses is None:
+        text = "data.frame_shape: the file does not say how large stored frames are; 64×64 assumed"
+        reading.note("to fill in", "", text)
+        return {}
+    if poses is COCO17 and _dataset(dataset).startswith("oumvlp"):
+        text = (
+            "data.frame_shape: 17 joints, which the published code expects in converted files; prepare OUMVLP-Pose, "
+            "which has 18, with --joints coco17"
+        )
+        reading.note("to fill in", "", text)
+    return {"frame_shape": [poses.num_joints, 3]}
+
+
+def _min_frames(reading: _Reading) -> Component:
+    """Which sequences are too short to be used at all; OpenGait's files have the key, but its code does not read it."""
+    if "frame_threshold" not in reading.config.merged["data_cfg"]:
+        return {}
+    threshold = reading("data_cfg.frame_threshold") or 0
+    if reading.config.dialect != "fastposegait":
+        reading.note("dropped", "data_cfg.frame_threshold", "the published code ignores it too")
+        return {}
+    if threshold <= 0:
+        return {}
+    text = f"data.min_frames = {threshold + 1}: shorter sequences are left out, in training and in testing"
+    reading.note("renamed", "data_cfg.frame_threshold", text)
+    return {"min_frames": threshold + 1}
+
+
 def _dataset_name(config: PublishedConfig) -> str:
     data = config.merged["data_cfg"]
     return "" if isinstance(data, list) else str(data["dataset_name"])
 
+
+SUPERVISED_CONTRASTIVE = {"SupConLoss_Re": "SupConLoss", "SupConLoss_Lp": "SupConDistanceLoss"}
 
 OF_LOGITS = ("ArcFaceLoss", "CrossEntropyLoss")
 """Published losses that a model without a classifier cannot feed."""
@@ -210,6 +267,9 @@ def convert_losses(losses: Mapping[str, Part], *, has_classifier: bool) -> dict[
             softmax = {"scale": float(given.get("scale", 16)), "label_smoothing": smoothing}
             margin = {"margin": given.get("margin", 0.5), "monotonic": False} if part.name == "ArcFaceLoss" else {}
             converted[prefix] = {"name": part.name, **margin, **softmax, "weight": weight}
+        elif part.name in SUPERVISED_CONTRASTIVE:  # published without a weight
+            loss = {"name": SUPERVISED_CONTRASTIVE[part.name], "temperature": given.get("temperature", 0.01)}
+            converted[prefix] = {**loss, "weight": 1.0}
     return converted
 
 
@@ -269,18 +329,42 @@ def _frames(given: Mapping[str, Any], reading: _Reading) -> Component:
     return {"count": count, "order": order} | {names[key]: given[key] for key in used[1:]}
 
 
+def _test_transforms(effective: Effective, poses: Skeleton | None, reading: _Reading) -> list[Component]:
+    """The transforms of test sequences, from the window of frames that the published code tests."""
+    transforms = _transforms(effective.test_transforms, "evaluator_cfg.transform", poses, reading)
+    if not _tests_a_window(effective.test_frames):
+        return transforms
+    if any(transform["name"] == "SelectSequenceCenter" for transform in transforms):
+        return transforms  # the middle of the middle
+    return [{"name": "SelectSequenceCenter", "num": effective.test_frames["frames_num_fixed"]}, *transforms]
+
+
 def _test_frames(sampler: Part, given: Mapping[str, Any], reading: _Reading) -> Component:
-    reading.arguments("evaluator_cfg.sampler", sampler)
-    reading.read["evaluator_cfg.sampler.sample_type"] = given["sample_type"]
-    limit = reading.read["evaluator_cfg.sampler.frames_all_limit"] = given.get("frames_all_limit")
+    key = "evaluator_cfg.sampler"
+    reading.arguments(key, sampler)
+    reading.read[f"{key}.sample_type"] = given["sample_type"]
+    limit = reading.read[f"{key}.frames_all_limit"] = given.get("frames_all_limit")
+    if _tests_a_window(given):
+        reading.read |= {f"{key}.{name}": given[name] for name in ("frames_num_fixed", "frames_skip_num")}
+        text = (
+            f"{given['frames_num_fixed']} frames from a random place, so that published results vary from run to run; "
+            "Gaitway takes those in the middle of a sequence"
+        )
+        reading.note("different here", f"{key}.sample_type", text)
+        return {}
     if not str(given["sample_type"]).startswith("all"):
         text = f"{given['sample_type']} tests random frames of a sequence; Gaitway tests whole sequences"
-        reading.note("not carried over", "evaluator_cfg.sampler.sample_type", text)
+        reading.note("not carried over", f"{key}.sample_type", text)
     if limit is not None:
         return {"max_frames": limit}
     text = "not given, which means all frames; Gaitway takes the first 720 of a sequence"
-    reading.note("different here", "evaluator_cfg.sampler.frames_all_limit", text)
+    reading.note("different here", f"{key}.frames_all_limit", text)
     return {}
+
+
+def _tests_a_window(given: Mapping[str, Any]) -> bool:
+    """Whether a fixed number of consecutive frames is tested."""
+    return bool(given["sample_type"] == "fixed_ordered" and given["frames_skip_num"] == 0)
 
 
 def _with_names(name: str, **published: str) -> Callable[[Mapping[str, Any]], list[Component]]:
@@ -290,31 +374,90 @@ def _with_names(name: str, **published: str) -> Callable[[Mapping[str, Any]], li
     ]
 
 
+def _streams(name: str, *, center: int | None) -> Callable[[Mapping[str, Any]], list[Component]]:
+    """Streams relative to the joint of a published number (or of the argument `center`), or the skeleton's own."""
+
+    def convert(given: Mapping[str, Any]) -> list[Component]:
+        joints = skeleton(JOINT_FORMATS[given.get("joint_format", "coco")])
+        at = given.get("center", center)
+        return [{"name": name} if at in (None, joints.center) else {"name": name, "center": joints.joints[at]}]
+
+    return convert
+
+
+def _mirror(given: Mapping[str, Any]) -> list[Component]:
+    """OpenGait and FastPoseGait name the probability differently."""
+    probabilities = [given[name] for name in ("prob", "probability") if name in given]
+    return [{"name": "MirrorPoses", "p": probabilities[0] if probabilities else 0.5}]
+
+
+def _random_move(given: Mapping[str, Any]) -> list[Component]:
+    x, y = given.get("random_r", (4, 1))
+    return [{"name": "RandomMove", "x": float(x), "y": float(y)}]
+
+
+MSGG_JOINTS = (
+    *("right_shoulder", "right_elbow", "right_knee", "right_hip", "left_elbow", "left_knee"),
+    *("left_shoulder", "right_wrist", "right_ankle", "left_hip", "left_wrist", "left_ankle"),
+)
+"""The twelve joints that OpenGait's MSGG takes."""
+
 TRANSFORMS: dict[str, Callable[[Mapping[str, Any]], list[Component]]] = {
+    "Affine": _with_names("UprightSpine"),
     "BaseSilCuttingTransform": _with_names("CutColumns", columns="cutting"),
     "BaseSilTransform": _with_names("Scale"),
     "BaseParsingCuttingTransform": _with_names("CutParsing", columns="cutting"),
+    "FlipSequence": _with_names("FlipSequence", p="probability"),
+    "GaitGraphMultiInput": _streams("GaitGraphStreams", center=0),
+    "GaitGraph_MultiInput": _streams("GaitGraphStreams", center=None),
+    "GaitTRMultiInput": _streams("GaitTRStreams", center=0),
+    "GaitTR_MultiInput": _streams("GaitTRStreams", center=None),
+    "HOD_MultiInput": _with_names("HumanOrientedDescriptors"),
+    "InversePosesPre": _with_names("InversePoses", p="probability"),
+    "JointNoise": _with_names("JointNoise", std="std"),
+    "MSGGTransform": lambda given: [{"name": "SelectJoints", "joints": list(MSGG_JOINTS)}],
+    "MirrorPoses": _mirror,
+    "NormalizeEmpty": _with_names("NormalizeEmpty"),
+    "PointNoise": _with_names("PointNoise", std="std"),
     "RandomHorizontalFlip": _with_names("RandomHorizontalFlip", p="prob"),
     "RandomErasing": _with_names(
         "RandomErasing", p="prob", min_area="sl", max_area="sh", min_aspect="r1", per_frame="per_frame"
     ),
     "RandomAffine": _with_names("RandomAffine", p="prob"),
+    "RandomMove": _random_move,
     "RandomPerspective": _with_names("RandomPerspective", p="prob"),
     "RandomRotate": _with_names("RandomRotate", p="prob", degree="degree"),
     "RandomRotateFlipTransform": lambda given: [{"name": "CutColumns"}, {"name": "RotateFlip"}],
+    "RandomSelectSequence": _with_names("RandomSelectSequence", num="sequence_length"),
+    "RescaleCenter": _with_names("RescaleCenter", center="center", scale="scale"),
+    "RotationMat": _with_names("AlignmentMatrices"),
+    "SelectSequenceCenter": _with_names("SelectSequenceCenter", num="sequence_length"),
+    "Sequence_level": _with_names("SequenceRange"),
+    "TwoView": _with_names("TwoViews"),
 }
 """Published transforms that Gaitway has, and what they are here."""
+
+ONLY_LAYOUT = ("GaitGraph1Input", "NoOperation", "SkeletonInput")
+"""Published transforms that change no value, only the order of the axes, or nothing."""
+
+WITH_JOINTS = (
+    *("GaitGraphMultiInput", "GaitGraph_MultiInput", "GaitTRMultiInput", "GaitTR_MultiInput"),
+    *("HOD_MultiInput", "InversePosesPre"),
+)
+"""Published transforms that are told the format of joints, COCO's if they are not."""
 
 WITHOUT_EFFECT: dict[str, Any] = {"divsor": 255, "disvor": 255, "img_shape": None, "img_w": 64}
 """Arguments of theirs that Gaitway has no counterpart of, and the values at which none is needed."""
 
 
-def _transforms(parts: list[Part], key: str, reading: _Reading) -> list[Component]:
+def _transforms(parts: list[Part], key: str, poses: Skeleton | None, reading: _Reading) -> list[Component]:
     reading(key)
     converted = []
     for part in parts:
         for dropped in part.dropped:
             reading.note_dropped(f"{key}.{dropped}", part)
+        if part.name in ONLY_LAYOUT:
+            continue
         if part.name not in TRANSFORMS:
             reading.note(
                 "not carried over", key, f"{part.name}: Gaitway does not have it yet; the transform is left out"
@@ -325,6 +468,10 @@ def _transforms(parts: list[Part], key: str, reading: _Reading) -> list[Componen
         names = " and ".join(component["name"] for component in ours)
         if names != part.name:
             reading.note("renamed", key, f"{part.name} is {names} here")
+        form = part.arguments.get("joint_format", "coco")
+        if poses is not None and part.name in WITH_JOINTS and JOINT_FORMATS[form] != poses.name:
+            text = f"{part.name} takes {form} joints, the model {poses.name}; Gaitway goes by the number of joints"
+            reading.note("different here", key, text)
         for name, harmless in WITHOUT_EFFECT.items():
             if part.arguments.get(name, harmless) != harmless:
                 text = f"{part.name}.{name} = {part.arguments[name]}: Gaitway's {names} has no such option"

@@ -85,8 +85,13 @@ def deepgaitv2_gait3d(*, num_classes: int = 3000) -> DeepGaitV2:
 def published_names(model: DeepGaitV2) -> dict[str, str]:
     """Names (or beginnings of names) in a published checkpoint of this model → here."""
     names = {"FCs.fc_bin": "head.weight", "BNNecks.fc_bin": "neck.classifier.weight", "BNNecks.bn1d.": "neck.bn."}
-    names |= {"layer0.forward_block.0.": "backbone.stem.conv.", "layer0.forward_block.1.": "backbone.stem.norm."}
-    for stage, i, block in model.backbone.blocks():
+    return names | backbone_names(model.backbone)
+
+
+def backbone_names(backbone: ResidualNetwork) -> dict[str, str]:
+    """The same of the residual network alone, which is `backbone` here."""
+    names = {"layer0.forward_block.0.": "backbone.stem.conv.", "layer0.forward_block.1.": "backbone.stem.norm."}
+    for stage, i, block in backbone.blocks():
         by_frame = block.temporal is None and not block.conv1.over_time
         theirs, ours = f"layer{stage + 1}.{'forward_block.' * by_frame}{i}.", f"backbone.stages.{stage}.{i}."
         for j in (1, 2):

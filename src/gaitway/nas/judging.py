@@ -19,6 +19,7 @@ from gaitway.data.reader import Residency
 from gaitway.data.sampling import Ints
 from gaitway.data.store import Store
 from gaitway.data.transforms import chains
+from gaitway.data.usable import usable_rows
 from gaitway.evaluation import Protocol, Result, Selection, apply_protocol, evaluate, list_protocols, load_protocol
 from gaitway.models.sposgait import Architecture, SPOSGait
 from gaitway.nas.objectives import ACCURACIES
@@ -85,6 +86,7 @@ def held_out_jury(data: Data, store: Store, evaluation: Evaluation, share: float
     rows = store.index.rows_of(frozenset(subjects))
     if not len(rows):
         raise ValueError(f"{store.path} has none of the {len(subjects)} held-out subjects, such as {subjects[0]}")
+    rows = usable_rows(store, rows, SPOSGait.modalities, data.min_frames).rows
     (protocol,) = load_protocols([_protocol_with_figures(evaluation, store)], data.load_partition(), [])
     protocol = replace(protocol, ranks=RANKS)
     try:
@@ -103,7 +105,7 @@ def published_jury(data: Data, store: Store, evaluation: Evaluation) -> Jury:
     partition = data.load_partition()
     (protocol,) = load_protocols([_protocol_with_figures(evaluation, store)], partition, [])
     protocol = replace(protocol, ranks=RANKS)
-    rows = sequences_to_embed(store, partition, SPOSGait.modalities, [protocol])
+    rows = sequences_to_embed(store, partition, SPOSGait.modalities, [protocol], data.min_frames).rows
     check_protocol(protocol, store, rows)
     warning = (
         "paths are judged by the test subjects, the published choice: what is chosen has seen the test set, and its "
@@ -152,7 +154,8 @@ def frame_size(evaluation: Evaluation, frame_shape: Sequence[int]) -> tuple[int,
     chain = chains(build_transforms(evaluation.transforms), SPOSGait.modalities)["silhouettes"]
     one = np.ones(1, np.int64)
     frame = torch.zeros(1, *frame_shape, dtype=torch.uint8)
-    height, width = chain(frame, one, chain.draw(one, np.random.default_rng(0))).shape[1:]
+    transformed, _ = chain(frame, one, chain.draw(one, np.random.default_rng(0)))
+    height, width = transformed.shape[1:]
     return height, width
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -55,6 +56,32 @@ class Clips:
             y = rows.sum(time, keepdim=True) / self.lengths.view(-1, *(1,) * (x.ndim - 1))
         return y.movedim(-1, 1) if time == 1 else y
 
+    def rows(self, x: Tensor) -> Tensor:
+        """The frames of all sequences and nothing else: `(n, c, t, ...)` to `(sum of lengths, ..., c)`.
+
+        With equal lengths a view of channels-last maps.
+        """
+        frames = x.movedim(1, -1).flatten(0, 1)  # (n·t, ..., c)
+        return frames if self._inside is None else frames.index_select(0, self._positions)
+
+    def maps(self, rows: Tensor) -> Tensor:
+        """What `rows` takes apart, channels-last in memory and 0 beyond the end of each sequence."""
+        if self._inside is not None:
+            filled = rows.new_zeros(self._inside.numel(), *rows.shape[1:])
+            rows = filled.index_copy(0, self._positions, rows)
+        return torch.unflatten(rows, 0, (-1, self.num_frames)).movedim(-1, 1)
+
+    def spread(self, x: Tensor) -> Tensor:
+        """What belongs to a sequence given to each of its frames: `(n, ...)` to `(sum of lengths, ...)`."""
+        frames = x.unsqueeze(1).expand(-1, self.num_frames, *x.shape[1:]).flatten(0, 1)
+        return frames if self._inside is None else frames.index_select(0, self._positions)
+
+    @cached_property
+    def _positions(self) -> Tensor:
+        """Where the frames of the sequences are among all of `(n·t,)`."""
+        assert self._inside is not None
+        return self._inside.flatten().nonzero().squeeze(1)
+
     def frame_wise(self, layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """A 2-D layer on the frames of all sequences and nothing else: `(n, c, t, h, w)` to `(n, c', t, h', w')`.
 
@@ -72,6 +99,32 @@ class Clips:
         """The clips after a layer with stride `factor` and without padding along time; the rest of a clip is lost."""
         lengths = None if self.lengths is None else self.lengths // factor
         return Clips(self.num_frames // factor, lengths)
+
+    def strided(self, stride: int) -> Clips:
+        """The clips after a layer with this stride that has an output for every first, `stride + 1`-th … frame."""
+        if stride == 1:
+            return self
+        lengths = None if self.lengths is None else (self.lengths + stride - 1) // stride
+        return Clips((self.num_frames + stride - 1) // stride, lengths)
+
+    def repeated(self, times: int) -> Clips:
+        """The clips of all sequences that many times one after the other, `(times·n, c, t, ...)`."""
+        return Clips(self.num_frames, None if self.lengths is None else self.lengths.repeat(times))
+
+    def frames_left(self, x: Tensor) -> Tensor:
+        """How many frames of its sequence follow each frame of `(n, c, t, ...)`: `(n, t)`, negative beyond the end."""
+        lengths = self.num_frames if self.lengths is None else self.lengths[:, None]
+        left = lengths - 1 - torch.arange(self.num_frames, device=x.device)
+        return left.expand(len(x), -1)
+
+    def reversed(self, x: Tensor) -> Tensor:
+        """Each sequence with its last frame first: `(n, c, t, ...)` to the same, filled up as before."""
+        if self.lengths is None:
+            return x.flip(2)
+        left = self.frames_left(x)
+        frame = torch.where(left < 0, torch.arange(self.num_frames, device=x.device), left)
+        sequence = torch.arange(len(x), device=x.device)[:, None]
+        return x.transpose(1, 2)[sequence, frame].transpose(1, 2)
 
 
 def _as_rows(x: Tensor) -> tuple[Tensor, int]:

@@ -60,8 +60,11 @@ class BatchNormNeck(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return features and logits; see the class for shapes."""
+        x = self.normalised(x)
+        return x, self.classifier(x)
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """The features alone."""
         d, p = x.shape[2], x.shape[1]
         x = self.bn(x.transpose(1, 2).flatten(1)).unflatten(1, (d, p)).transpose(1, 2)  # (n, p, d)
-        if self.normalise:
-            x = F.normalize(x, dim=2)
-        return x, self.classifier(x)
+        return F.normalize(x, dim=2) if self.normalise else x

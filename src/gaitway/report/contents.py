@@ -30,6 +30,7 @@ class Contents:
         protocol: The first protocol.
         embeddings: Of the test set.
         store: The data set.
+        modalities: What the model takes; sequences are drawn so.
         metrics: Lines of `metrics.jsonl`.
         circumstances: What else a reader should know of how the figures came about, by name.
     """
@@ -45,6 +46,7 @@ class Contents:
     protocol: Protocol | None = None
     embeddings: EmbeddingSet | None = None
     store: Store | None = None
+    modalities: Sequence[str] = ("silhouettes",)
     metrics: Sequence[Mapping[str, Any]] = ()
     circumstances: Mapping[str, Any] = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from gaitway.data.store import Store
 from gaitway.evaluation import Result
 from gaitway.report.contents import Contents, versions
 from gaitway.report.embedding_map import embedding_map
-from gaitway.report.examples import example_cards
+from gaitway.report.examples import example_cards, shown_modalities
 from gaitway.report.figures import cmc_chart, comparison_table, figures_table, heat_maps, tiles
 from gaitway.report.searches import example_searches
 from gaitway.report.training_curves import training_charts
@@ -142,12 +142,24 @@ def _examples(contents: Contents) -> str:
     if contents.embeddings is None or contents.protocol is None:
         return ""
     searches = example_searches(contents.embeddings, contents.protocol, distance=contents.results[0].distance)
-    note = "" if contents.store is not None else " With <code>--data STORE</code> they are shown as silhouettes."
+    note = "" if contents.store is not None else " With <code>--data STORE</code> they are shown in pictures."
     if contents.results[0].rerank:
         note += " Distances are those before re-ranking."
     return (
         "<p>Probes from a fixed random order, of each set one that was identified and one that was not, where there "
-        f"are such.{note}</p>{example_cards(searches, contents.embeddings, contents.store)}"
+        f"are such.{note}</p>{_sides(contents)}"
+        f"{example_cards(searches, contents.embeddings, contents.store, contents.modalities)}"
+    )
+
+
+def _sides(contents: Contents) -> str:
+    """How skeletons are drawn, where there are any."""
+    if "poses" not in shown_modalities(contents.store, contents.modalities):
+        return ""
+    return (
+        '<p class="legend"><span class="series-0"><i class="swatch"></i>the walker\'s left, dots</span>'
+        '<span class="series-1"><i class="swatch ring"></i>the walker\'s right, rings</span>'
+        "<span>paler: the detector is less sure; not drawn: it found none</span></p>"
     )
 
 

@@ -16,6 +16,7 @@ from gaitway.data.partitions import Partition
 from gaitway.data.reader import Residency
 from gaitway.data.sampling import Ints
 from gaitway.data.store import Store
+from gaitway.data.usable import Usable, usable_rows
 from gaitway.evaluation import (
     EmbeddingSet,
     Protocol,
@@ -54,18 +55,22 @@ def load_protocols(
 
 
 def sequences_to_embed(
-    store: Store, partition: Partition, modalities: Sequence[str], protocols: Sequence[Protocol] = ()
-) -> Ints:
+    store: Store,
+    partition: Partition,
+    modalities: Sequence[str],
+    protocols: Sequence[Protocol] = (),
+    min_frames: int = 1,
+) -> Usable:
     """Rows of all sequences of a partition's test subjects, and of those that the protocols need beyond them.
+
+    Sequences without the modalities or with fewer than `min_frames` frames are left out.
 
     Raises:
         ValueError: when the store has none of the test subjects.
     """
-    rows = partition.rows(store, "test", modalities)
     more = frozenset(subject for protocol in protocols for subject in protocol.extra_subjects)
-    counts = [store.index.num_frames[modality] for modality in modalities]
-    found = [row for row in store.index.rows_of(more) if all(count[row] for count in counts)]
-    return np.union1d(rows, np.array(found, np.int64))
+    rows = np.union1d(partition.rows(store, "test", ()), store.index.rows_of(more))
+    return usable_rows(store, rows, modalities, min_frames)
 
 
 def check_protocol(protocol: Protocol, store: Store, rows: Ints, *, submission: bool = False) -> None:
@@ -102,10 +107,11 @@ def embed_test_subjects(
     evaluation: Evaluation,
     *,
     protocols: Sequence[Protocol] = (),
+    min_frames: int = 1,
     residency: Residency = "auto",
     progress: Callable[[int, int], object] | None = None,
 ) -> EmbeddingSet:
-    """The embeddings of all sequences of a partition's test subjects.
+    """The embeddings of the sequences of a partition's test subjects that the model can take.
 
     Args:
         fabric: Launched; every process embeds its share and gets the embeddings of all.
@@ -114,10 +120,12 @@ def embed_test_subjects(
         partition: Says who the test subjects are.
         evaluation: Transforms, batch size, most frames per sequence, and the precision to compute in.
         protocols: What they need beyond the test subjects (distractors) is embedded too.
+        min_frames: Sequences of fewer frames are left out.
         residency: Where the frames are kept.
         progress: Called with how many sequences this process has done and how many it has to do.
     """
-    rows = sequences_to_embed(store, partition, cast(tuple[str, ...], model.modalities), protocols)
+    modalities = cast(tuple[str, ...], model.modalities)
+    rows = sequences_to_embed(store, partition, modalities, protocols, min_frames).rows
     return embed_rows(fabric, model, store, rows, evaluation, residency=residency, progress=progress)
 
 

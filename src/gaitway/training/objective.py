@@ -65,7 +65,8 @@ class Objective(nn.Module):
                 loss = cast(Loss, module)
                 tensor = output[loss.on]
                 tensor = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-                values, scale, found = values_of(loss, tensor, labels)
+                # with several views of each sequence, all first views come before all second ones
+                values, scale, found = values_of(loss, tensor, labels.repeat(len(tensor) // len(labels)))
                 total = total + values.mean() * loss.weight * scale
                 loss_sum = loss_sum + values.detach().mean() * loss.weight
                 figures |= {f"{name}/{figure}": value for figure, value in found.items()}

@@ -45,6 +45,9 @@ GIVEN_LATER = {"num_classes", "params", "optimizer", "last_epoch"}
 CUTTING = ("CutColumns", "CutParsing")
 """Transforms that drop columns on both sides of square frames."""
 
+NUM_POSE_VALUES = 3
+"""x, y and confidence, the last axis of poses."""
+
 Precision = Literal["32", "bf16", "fp16"]
 IdleGradients = Literal["none", "zero"]
 T = TypeVar("T")
@@ -66,15 +69,22 @@ class Component:
 class Data:
     """Which data set, split and frames a recipe is for.
 
-    `num_subjects` takes the first training subjects of the partition only, None all of them. `held_out` is the share of
-    these that is not trained on, so that an architecture search can measure on it.
+    `frame_shape` is that of stored frames: (h, w) of silhouettes, (v, 3) of poses. Sequences of fewer than `min_frames`
+    frames are left out, in training and in testing. `num_subjects` takes the first training subjects of the partition
+    only, None all of them. `held_out` is the share of these that is not trained on, so that an architecture search can
+    measure on it.
     """
 
     dataset: str
     partition: str
     frame_shape: Sequence[int] = (64, 64)
+    min_frames: int = 1
     num_subjects: int | None = None
     held_out: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.min_frames < 1:
+            raise ValueError(f"data.min_frames is {self.min_frames}, expected at least 1")
 
     def load_partition(self) -> Partition:
         """The partition, with those training subjects that the recipe trains on.
@@ -323,6 +333,9 @@ def resolve(values: Any) -> Recipe:
     transforms = tuple(_component("transforms", part, TRANSFORMS) for part in values["transforms"])
     data = _section("data", values["data"], Data)
     _check_cutting(data, [part.as_dict() for part in transforms] + checked)
+    schedule = _component("schedule", values["schedule"], SCHEDULES)
+    training = _section("training", values["training"], Training)
+    _check_schedule(schedule, training)
     published = values.get("published")
     return Recipe(
         description=str(values["description"]),
@@ -333,8 +346,8 @@ def resolve(values: Any) -> Recipe:
         frames=_section("frames", values["frames"], FrameSampling),
         transforms=transforms,
         optimizer=_component("optimizer", values["optimizer"], OPTIMIZERS),
-        schedule=_component("schedule", values["schedule"], SCHEDULES),
-        training=_section("training", values["training"], Training),
+        schedule=schedule,
+        training=training,
         evaluation=dataclasses.replace(evaluation, transforms=checked),
         published=None if published is None else _section("published", published, Published),
     )
@@ -354,6 +367,8 @@ def _component(where: str, value: Any, registry: Mapping[str, Callable[..., Any]
 
 def _check_cutting(data: Data, transforms: Iterable[Mapping[str, Any]]) -> None:
     """Frames are square until their columns are cut, so those that are higher than wide have been cut already."""
+    if data.frame_shape[-1] == NUM_POSE_VALUES:
+        return  # poses, which are drawn as square frames first
     for part in transforms:
         if part["name"] in CUTTING and data.frame_shape[-1] < data.frame_shape[0]:
             raise ValueError(
@@ -361,6 +376,16 @@ def _check_cutting(data: Data, transforms: Iterable[Mapping[str, Any]]) -> None:
                 f"{part['name']} would cut them again; use Scale in its place, in transforms and "
                 "evaluation.transforms, or prepare square frames"
             )
+
+
+def _check_schedule(schedule: Component, training: Training) -> None:
+    """Schedules of a known length can't go on after it."""
+    length = schedule.arguments.get("total_steps")
+    if length is not None and training.steps > length:
+        raise ValueError(
+            f"training.steps is {training.steps}, but {schedule.name} ends after schedule.total_steps = {length}; "
+            f"set both, such as training.steps={training.steps} schedule.total_steps={training.steps}"
+        )
 
 
 def _section(where: str, value: Any, section: Callable[..., T]) -> T:

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from gaitway.data.loader import TrainLoader
 from gaitway.data.reader import Residency
 from gaitway.data.store import INDEX, Store
+from gaitway.data.usable import usable_rows
 from gaitway.evaluation import Result
+from gaitway.skeletons import COCO17, OPENPOSE18
 from gaitway.training.batch_norm import freeze_batch_norm, synchronise_batch_norm
 from gaitway.training.checkpoint import checkpoint_path, model_config, read_trainer, read_weights, save_checkpoint
 from gaitway.training.checkpoint import load_weights as fit_weights
@@ -34,6 +36,8 @@ from gaitway.training.recipe import Recipe
 
 class Session:
     """A run's model, losses, optimiser, schedule and batches, and how many updates it has done (`step`).
+
+    `usable` are the training sequences that the model can take, and the names of those that it can't.
 
     Args:
         fabric: Launched.
@@ -60,14 +64,17 @@ class Session:
         self.fabric, self.recipe, self.store = fabric, recipe, store
         self.recipe_name, self.residency = recipe_name, residency
         modalities = modalities_of(recipe)
+        min_frames = recipe.data.min_frames
         check_store(recipe, store, modalities[0])
         self.partition = recipe.data.load_partition()
-        self.rows = self.partition.rows(store, "train", modalities)
+        self.usable = usable_rows(store, self.partition.rows(store, "train", ()), modalities, min_frames)
+        self.rows = self.usable.rows
         if is_supernet(recipe):
             check_supernet(recipe, compile_model=compile_model)
         if recipe.training.evaluate_every:
             (protocol,) = load_protocols([recipe.evaluation.protocol], self.partition)
-            check_protocol(protocol, store, sequences_to_embed(store, self.partition, modalities, [protocol]))
+            test = sequences_to_embed(store, self.partition, modalities, [protocol], min_frames)
+            check_protocol(protocol, store, test.rows)
         # classes in the order of published classifiers: by name
         self.classes, labels = np.unique(store.index.subjects[self.rows], return_inverse=True)
         self.num_single = int(np.sum(np.bincount(labels) == 1))  # subjects of one sequence
@@ -208,6 +215,7 @@ class Session:
             self.partition,
             evaluation,
             protocols=protocols,
+            min_frames=self.recipe.data.min_frames,
             residency=self.residency,
         )
         return evaluate_embeddings(self.fabric, embeddings, protocols, distance=evaluation.distance)
@@ -254,7 +262,13 @@ def check_store(recipe: Recipe, store: Store, modality: str) -> None:
             f"the recipe is for {recipe.data.dataset}, {store.path} holds {dataset}; use a recipe for {dataset} "
             f"(`gaitway recipes ls`), or adapt it by data.dataset={dataset} data.partition=… evaluation.protocol=…"
         )
-    found = store.frame_format(modality).shape
+    found = frame_shape_in(store, modality)
+    if found != wanted and modality == "poses":
+        raise ValueError(
+            f"the recipe is for poses of {' × '.join(map(str, wanted))}, {store.path} holds "
+            f"{' × '.join(map(str, found))}; {joints_advice(wanted, found)}, or use a recipe for such poses "
+            "(`gaitway recipes ls pose`)"
+        )
     if found != wanted:
         is_cut = len(found) == 2 and found[0] == wanted[0] and found[1] < wanted[1]
         cut = "; they're cut already, so that it takes Scale in place of CutColumns"
@@ -264,3 +278,26 @@ def check_store(recipe: Recipe, store: Store, modality: str) -> None:
             f"data.frame_shape=[{', '.join(map(str, found))}], which the published figures are not for"
             f"{cut if is_cut else ''}"
         )
+
+
+def frame_shape_in(store: Store, modality: str) -> tuple[int, ...]:
+    """The shape of a modality's frames in a store.
+
+    Raises:
+        ValueError: when the store does not have the modality.
+    """
+    if modality == "poses" and modality not in store.manifest.modalities:
+        raise ValueError(
+            f"{store.path} has no poses, it has {', '.join(store.manifest.modalities)}; `gaitway prepare "
+            f"{store.manifest.dataset}-pose RAW OUT --with {store.path}` makes a store of both"
+        )
+    return store.frame_format(modality).shape
+
+
+def joints_advice(wanted: tuple[int, ...], found: tuple[int, ...]) -> str:
+    """What to do about poses `found` in a store, (v, 3), where those `wanted` have another number of joints."""
+    if wanted == (COCO17.num_joints, 3) and found == (OPENPOSE18.num_joints, 3):
+        return "prepare them with --joints coco17, which takes COCO's 17 joints from OpenPose's 18"
+    if wanted == (OPENPOSE18.num_joints, 3) and found == (COCO17.num_joints, 3):
+        return "COCO's 17 joints have no neck, so that OpenPose's 18 can't be made of them; prepare poses of 18 joints"
+    return "poses are x, y and confidence of COCO's 17 joints or OpenPose's 18; prepare those that the model takes"

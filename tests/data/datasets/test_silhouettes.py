@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gaitway.data.datasets import silhouettes
+from gaitway.data.datasets import sequences
 from gaitway.data.datasets.casia_b import CASIA_B
 from gaitway.data.datasets.preparing import in_order, process_pool
 from gaitway.data.datasets.silhouettes import align_sequence, prepare_silhouettes
@@ -33,7 +33,7 @@ def tree(tmp_path: Path) -> Path:
 @pytest.fixture
 def in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in this process: starting others takes a second."""
-    monkeypatch.setattr(silhouettes, "process_pool", ThreadPoolExecutor)
+    monkeypatch.setattr(sequences, "process_pool", ThreadPoolExecutor)
 
 
 def prepare(raw: Path, out: str = "store", **options: Any) -> Store:

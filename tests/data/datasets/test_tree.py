@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 
 from gaitway.data.datasets.tree import find_sequences, prepare_tree
-from gaitway.data.joints import COCO_JOINTS
 from gaitway.data.store import LeftOut, Store
+from gaitway.skeletons import COCO_JOINTS, OPENPOSE_JOINTS
 from tests.data.datasets.raw import silhouettes, write_pickle, write_pickle_tree
 
 RNG = np.random.default_rng(0)
@@ -66,6 +66,21 @@ def test_takes_several_modalities(tmp_path: Path) -> None:
     assert store.index[0].num_frames == {"silhouettes": 3, "poses": 3}
     assert store.frame_format("poses").joints == COCO_JOINTS
     np.testing.assert_array_equal(store.frames("poses", 0), poses.astype(np.float32))
+
+
+def test_missing_joints_are_marked_and_counted(tmp_path: Path) -> None:
+    poses = RNG.uniform(1, 100, (3, 18, 3))
+    expected = poses.astype(np.float32)
+    poses[1, 4, 1], poses[2, 5, :2] = np.nan, 0
+    expected[1, 4] = expected[2, 5] = 0
+    write_pickle(tmp_path / "raw" / "001" / "nm" / "0" / "pose.pkl", poses)
+    store = prepare(tmp_path / "raw")
+    np.testing.assert_array_equal(store.frames("poses", 0), expected)
+    assert store.frame_format("poses").joints == OPENPOSE_JOINTS
+    assert store.manifest.left_out == {
+        "joints: NaN or infinite, marked by confidence 0": 1,
+        "joints: not found, marked by confidence 0": 1,
+    }
 
 
 @pytest.mark.parametrize("data_in_use", [[2], [False, False, True]])

@@ -11,7 +11,8 @@ def test_transforms_are_applied_in_their_order() -> None:
     chain = Chain([CutColumns(columns=2), RandomHorizontalFlip(p=1)])
     frames = torch.arange(8, dtype=torch.uint8).expand(3, 4, 8)
     counts = np.array([1, 2])
-    found = chain(frames, counts, chain.draw(counts, np.random.default_rng(0)))
+    found, after = chain(frames, counts, chain.draw(counts, np.random.default_rng(0)))
+    assert after.tolist() == [1, 2]
     assert torch.equal(found[0, 0], torch.tensor([5, 4, 3, 2]) / 255)
 
 

@@ -117,3 +117,16 @@ def test_impossible_settings_and_small_frames_are_refused() -> None:
         RandomPerspective()(torch.zeros(1, 64, 40), one, RandomPerspective().draw(one, np.random.default_rng(0)))
     with pytest.raises(ValueError, match="the frames are 48 high; use frames of at least 64 × 64"):
         RandomAffine()(torch.zeros(1, 48, 64), one, RandomAffine().draw(one, np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("fires", [[True, True], [False, True]])
+def test_several_maps_of_a_frame_move_as_each_alone(fires: list[bool]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.randint(256, (5, 2, 64, 64), generator=generator, dtype=torch.uint8)
+    counts, random = np.array([2, 3]), np.random.default_rng(0)
+    for transform in (RandomAffine(p=1), RandomPerspective(p=1), RandomRotate(p=1)):
+        draws = {**transform.draw(counts, random), "fires": np.array(fires)}
+        together = transform(frames, counts, draws)
+        alone = [transform(frames[:, i], counts, draws) for i in range(2)]
+        assert torch.equal(together, torch.stack(alone, 1))
+        assert not torch.equal(together, frames)

@@ -166,3 +166,14 @@ def test_impossible_settings_are_refused() -> None:
         RandomErasing(min_area=0.3)
     with pytest.raises(ValueError, match="CutColumns: columns is -1"):
         CutColumns(columns=-1)
+
+
+def test_several_maps_of_a_frame_are_treated_as_each_alone() -> None:
+    frames = torch.randint(256, (5, 2, 64, 64), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    counts, random = np.array([2, 3]), np.random.default_rng(0)
+    for transform in (CutColumns(), RandomHorizontalFlip(p=1), RandomErasing(p=1), RandomErasing(p=1, per_frame=True)):
+        draws = transform.draw(counts, random)
+        together = transform(frames, counts, draws)
+        alone = [transform(frames[:, i], counts, draws) for i in range(2)]
+        assert torch.equal(together, torch.stack(alone, 1))
+        assert not torch.equal(together, frames)

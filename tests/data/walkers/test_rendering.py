@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from gaitway.cli import main
 from gaitway.data import Store
-from gaitway.data.joints import COCO_JOINTS
 from gaitway.data.walkers import CONDITIONS, Recording, record, write_raw_tree, write_store
 from gaitway.data.walkers.body import follow
 from gaitway.data.walkers.camera import VIEWS, camera_of, draw_silhouettes
 from gaitway.data.walkers.gait import Load, walk
 from gaitway.data.walkers.generate import Walker, make_walker
 from gaitway.data.walkers.keypoints import hidden, joints_of
+from gaitway.data.walkers.layouts import RAW_LAYOUTS
 from gaitway.data.walkers.skeleton import SEGMENT, SEGMENTS
 from gaitway.data.walkers.skinning import Skin
+from gaitway.skeletons import COCO_JOINTS
 
 pytest.importorskip("anny")
 pytestmark = pytest.mark.xdist_group("anny")  # loading Anny's body data takes time: once is enough
@@ -159,6 +160,17 @@ def test_writes_other_data_sets_raw_layouts(tmp_path: Path) -> None:
     frame = cv2.imread(str(tmp_path / "raw" / files[0]), cv2.IMREAD_UNCHANGED)
     assert frame is not None
     assert frame.shape == (64, 64)
+    write_raw_tree(tmp_path / "poses", layout="grew-pose", num_identities=1, seed=3, num_frames=2, num_processes=1)
+    poses = sorted(str(file.relative_to(tmp_path / "poses")) for file in (tmp_path / "poses").rglob("*_2d_pose.txt"))
+    assert poses == [name.replace(".png", "_2d_pose.txt") for name in files if "_gei" not in name]
+    numbers = [float(word) for word in (tmp_path / "poses" / poses[0]).read_text().split(",")]
+    assert numbers[:2] == [240, 320]
+    expected = next(  # GREW's first video by name
+        r.poses[0]
+        for r in record(3, 1, num_frames=2, conditions=RAW_LAYOUTS["grew"].conditions, views=["036", "090"])
+        if RAW_LAYOUTS["grew"].folder_of(1, r.condition, r.view) == "train/00001/47502CDE"
+    )
+    np.testing.assert_allclose(np.reshape(numbers[2:], (17, 3)), expected, rtol=1e-5)
     with pytest.raises(ValueError, match="no raw layout 'casia'; known are casia-b, casia-e, ccpg, gait3d, grew, hid"):
         write_raw_tree(tmp_path / "other", layout="casia", num_identities=1, seed=3)
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from gaitway.cli import main
 from gaitway.data import Store, open_store
-from gaitway.data.joints import COCO_JOINTS
 from gaitway.data.partitions import load_partition
 from gaitway.data.store_writer import StoreWriter
 from gaitway.data.walkers import CONDITIONS, body, load
 from gaitway.data.walkers.packed import pack, unpack
 from gaitway.data.walkers.shipped import SHIPPED
 from gaitway.data.walkers.writing import MODALITIES
+from gaitway.skeletons import COCO_JOINTS
 
 VIEWS = [f"{angle:03d}" for angle in range(0, 181, 18)]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,25 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from gaitway.data.datasets.pickles import unpickle_array
-from gaitway.data.datasets.preparing import (
-    DAMAGED,
-    NO_FILES,
-    Prepared,
-    Progress,
-    in_order,
-    num_cores,
-    process_pool,
-    write,
-)
-from gaitway.data.datasets.sources import Layout, SequenceKey, Work, files_of, find_sources, load
-from gaitway.data.partitions import list_partitions, load_partition
+from gaitway.data.datasets.preparing import DAMAGED, NO_FILES, Prepared, Progress, num_cores
+from gaitway.data.datasets.sequences import note_missing, write_sequences
+from gaitway.data.datasets.sources import Layout, SequenceKey, find_sources
 from gaitway.data.pretreatment import DropReason, align_silhouette
 from gaitway.data.store import FrameFormat, LeftOut, Store
 from gaitway.data.store_writer import StoreWriter
 
 Grey = npt.NDArray[np.uint8]
 Align = Callable[[Grey, int], Grey | DropReason]
-MISSING = "missing from the raw data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,35 +93,17 @@ def prepare_silhouettes(
     formats = {"silhouettes": FrameFormat((size, size), "uint8", compact)}
     made = {"command": f"prepare {kind.name}", "source": str(raw.resolve()), "size": size, "compact": compact}
     with StoreWriter(out, dataset=dataset, modalities=formats, made={**made, **kind.options}) as writer:
-        done = frozenset(writer)
-        to_do = [source for source in sources if source.key is None or "-".join(source.key) not in done]
-        prepare = partial(prepare_source, kind=kind, size=size)
-        # how many results wait in memory at most: single sequences, or whole archives
-        window = num_processes * (8 if all(source.key for source in sources) else 2)
-        with closing(in_order(process_pool(num_processes), prepare, load(to_do, done), window)) as results:
-            for number, sequences in enumerate(results, start=len(sources) - len(to_do) + 1):
-                for sequence in sequences:
-                    write(sequence, writer, skip_bad=skip_bad)
-                if progress:
-                    progress(number, len(sources))
+        write_sequences(
+            writer,
+            sources,
+            kind.layout,
+            partial(align_sequence, kind=kind, size=size),
+            num_processes=num_processes,
+            skip_bad=skip_bad,
+            progress=progress,
+        )
         note_missing(writer, dataset)
     return Store(out)
-
-
-def prepare_source(work: Work, *, kind: RawSilhouettes, size: int) -> list[Prepared]:
-    """Read and align the frames of a source; an archive that can't be read counts as one damaged sequence."""
-    label = work.source.label
-    if f"{label}-*-*" in work.done:
-        return []
-    try:
-        sequences = files_of(work, kind.layout)
-    except ValueError as error:
-        return [Prepared(label, "*", "*", damage=[LeftOut("sequence", DAMAGED, detail=str(error))])]
-    return [
-        align_sequence(key, files, kind=kind, size=size)
-        for key, files in sequences.items()
-        if "-".join(key) not in work.done
-    ]
 
 
 def align_sequence(key: SequenceKey, files: Mapping[str, bytes], *, kind: RawSilhouettes, size: int) -> Prepared:
@@ -192,19 +163,6 @@ def read_frames(name: str, content: bytes) -> list[Grey]:
     if image is None:
         raise ValueError(f"{name} is damaged or no {name.rpartition('.')[2].upper()} ({len(content)} bytes)")
     return [np.asarray(image, dtype=np.uint8)]
-
-
-def note_missing(writer: StoreWriter, dataset: str) -> None:
-    """List the views and conditions of which the raw data hold nothing, where the data set is known to have them."""
-    if dataset not in list_partitions():
-        return
-    partition = load_partition(dataset)
-    present = {tuple(name.split("-", 1)[1].rsplit("-", 1)) for name in writer}
-    for what, position, known in (("condition", 0, partition.types), ("view", 1, partition.views)):
-        for name in sorted(set(known) - {names[position] for names in present}):
-            detail = f"no sequence has the {what} {name}, which {dataset} has; is a folder or an archive lacking?"
-            entry = ("*", name, "*") if what == "condition" else ("*", "*", name)
-            writer.add(*entry, {}, [LeftOut(what, MISSING, detail=detail)])
 
 
 def _pixels(frame: Grey) -> str:

@@ -20,10 +20,11 @@ import numpy.typing as npt
 
 from gaitway.data.datasets.grew import is_rearranged
 from gaitway.data.datasets.pickles import read_pickled_array
+from gaitway.data.datasets.poses import mark_missing
 from gaitway.data.datasets.preparing import DAMAGED, NO_FILES, Prepared, Progress, in_order, write
-from gaitway.data.joints import COCO_JOINTS
 from gaitway.data.store import FrameFormat, LeftOut, Store
 from gaitway.data.store_writer import StoreWriter
+from gaitway.skeletons import skeleton_of
 
 DataInUse = Sequence[bool] | Sequence[int]
 NUM_READERS = 8  # threads that wait for files; unpickling a plain array costs nothing
@@ -163,6 +164,10 @@ def read_sequence(sequence: TreeSequence, formats: Mapping[str, FrameFormat]) ->
         if len({len(frames) for _, frames in arrays.values()}) > 1:
             raise ValueError(f"{folder} has files of different lengths ({', '.join(sorted(lengths))} frames)")
         prepared.frames = {name: frames for name, (_, frames) in arrays.items()}
+        if "poses" in arrays:
+            counts = Counter[tuple[str, str]]()
+            prepared.frames["poses"] = mark_missing(arrays["poses"][1], counts)
+            prepared.left_out = [LeftOut(what, reason, count) for (what, reason), count in sorted(counts.items())]
     except ValueError as error:
         prepared.damage.append(LeftOut("sequence", DAMAGED, detail=str(error)))
     return prepared
@@ -239,7 +244,8 @@ def _formats(sequences: Sequence[TreeSequence], compact: bool) -> dict[str, Fram
 def _format(modality: str, shape: tuple[int, ...], compact: bool) -> FrameFormat:
     if modality == "silhouettes":
         return FrameFormat(shape, "uint8", compact)
-    return FrameFormat(shape, "float32", joints=COCO_JOINTS if shape[0] == len(COCO_JOINTS) else ())
+    known = skeleton_of(shape[0])
+    return FrameFormat(shape, "float32", joints=known.joints if known else ())
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -177,9 +177,13 @@ def _grid(store: Store, partition: Partition | None) -> Iterator[Finding]:
 
 
 def _counts(store: Store, partition: Partition, facts: Facts) -> Iterator[Finding]:
+    """Whether there are as many sequences of silhouettes as elsewhere; of poses nothing is known."""
+    num_silhouettes = store.index.num_frames.get("silhouettes")
+    if num_silhouettes is None:
+        return
     for part, expected in facts.num_prepared.items():
         subjects: tuple[str, ...] = getattr(partition, part)
-        found = len(store.index.rows_of(frozenset(subjects)))
+        found = int((num_silhouettes[store.index.rows_of(frozenset(subjects))] > 0).sum())
         nominal = len(subjects) * len(partition.types) * len(partition.views)
         difference = abs(found - expected) / expected
         recorded = f", of {nominal:,} recorded" if nominal else ""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gaitway.data.datasets.facts import Facts
+from gaitway.data.datasets.poses import FIRST
 from gaitway.data.doctor.findings import Finding, Severity, judge
 from gaitway.data.measures import Measures, PoseMeasures, SilhouetteMeasures
 from gaitway.data.store import Store
@@ -15,6 +16,8 @@ from gaitway.data.store import Store
 FRAME_SIZES = ((64, 64), (128, 128), (64, 44), (128, 88))  # what published recipes take
 FEW_FRAMES, SHORT_FRAMES = 5, 15
 NEARLY_ALL = 0.99
+MOST_CONFIDENT = 1.5  # peaks of heat maps are a little over 1 now and then
+JUMP = 0.5  # of the person's height, between two frames
 
 
 def examine_frames(store: Store, measures: Measures, facts: Facts | None) -> Iterator[Finding]:
@@ -170,6 +173,67 @@ def _poses(store: Store, modality: str, measures: PoseMeasures) -> Iterator[Find
         "95 % or more, in every frame some",
         "Joints that were not found lie at the origin, and models take them for motion unless a transform fills them.",
         _names_of_frames(store, modality, lost),
+    )
+    if not np.isfinite(measures.height).any():
+        return
+    height = float(np.nanmedian(measures.height))
+    yield judge(
+        f"size of the person in {modality}",
+        height >= 10,
+        Severity.SERIOUS,
+        f"{height:.3g} pixels high (median)",
+        "10 or more",
+        "These are no pixels but scaled coordinates: noise and shifts of the published transforms, which are in "
+        "pixels, drown them.",
+    )
+    yield from _confidences(modality, measures)
+    yield from _person(store, modality, measures)
+
+
+def _confidences(modality: str, measures: PoseMeasures) -> Iterator[Finding]:
+    if not np.isfinite(measures.most).any():
+        return
+    least, most = float(np.nanmin(measures.least)), float(np.nanmax(measures.most))
+    outside = least < 0 or most > MOST_CONFIDENT
+    yield judge(
+        f"confidences in {modality}",
+        not outside and least < most,
+        Severity.WARNING if outside else Severity.NOTE,
+        f"{least:.3g} to {most:.3g}" if least < most else f"{least:.3g} for every joint",
+        "between 0 and 1",
+        "Models that take the confidence as a channel or a weight were trained on 0 to 1."
+        if outside
+        else "The files gave no confidences: models that take them as a channel or a weight learn nothing from them.",
+    )
+
+
+def _person(store: Store, modality: str, measures: PoseMeasures) -> Iterator[Finding]:
+    """Whether all frames of a sequence show the same person."""
+    if (person := store.manifest.made.get("person")) is not None:
+        yield judge(
+            f"person in {modality}",
+            person != FIRST,
+            Severity.NOTE,
+            str(person),
+            "by the silhouettes",
+            "The first person in a frame is not always the same one. Published figures of OUMVLP up to mid 2025 were "
+            "taken so.",
+        )
+    step = np.hypot(*(measures.middle[1:] - measures.middle[:-1]).T)
+    far: npt.NDArray[np.bool_] = step > JUMP * np.maximum(measures.height[1:], measures.height[:-1])
+    counts, first = store.index.num_frames[modality], store.index.first[modality]
+    far[first[(counts > 0) & (first > 0)] - 1] = False  # from one sequence to the next
+    jumps = np.flatnonzero(far) + 1
+    names = _names_of_frames(store, modality, jumps)
+    yield judge(
+        f"jumps in {modality}",
+        not len(jumps),
+        Severity.WARNING,
+        f"{len(jumps):,} in {len(names):,} sequences" if len(jumps) else "none",
+        "none",
+        "The person moves by more than half the height from one frame to the next: frames are missing, or show "
+        "somebody else.",
+        names,
     )
 
 

@@ -9,6 +9,8 @@ from gaitway.data.measures import Measures
 from gaitway.data.partitions import Partition
 from gaitway.data.store import Store
 
+IN_SEQUENCES = ("frames", "joints", "people", "confidences")  # left out of sequences that stay
+
 
 def examine_files(store: Store, measures: Measures) -> Iterator[Finding]:
     """Compare the checksums of the frames with the manifest."""
@@ -58,5 +60,5 @@ def examine_left_out(store: Store) -> Iterator[Finding]:
         "; ".join(f"{count:,} {reason}" for reason, count in left_out.items()) or "nothing",
         "nothing",
         "left_out.csv in the store lists each; frames without a person are dropped by the published rule too.",
-        sorted({name for name, missing in store.left_out if missing.what != "frames"}),
+        sorted({name for name, missing in store.left_out if missing.what not in IN_SEQUENCES}),
     )

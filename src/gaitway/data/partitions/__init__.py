@@ -47,6 +47,7 @@ class Partition:
     def rows(self, store: Store, part: Literal["train", "test"], modalities: Sequence[str] = ("silhouettes",)) -> Ints:
         """Rows of a part's sequences in the store that have the modalities, in the order of the index.
 
+        Without modalities these are all of the part's sequences; `usable_rows` says which of them lack something.
         Subjects that the store does not have are passed over, as the published code does.
 
         Raises:
@@ -65,7 +66,7 @@ class Partition:
         counts = [
             np.zeros(len(index), np.int64) if m not in index.num_frames else index.num_frames[m] for m in modalities
         ]
-        rows = of_part[np.all([count[of_part] > 0 for count in counts], axis=0)]
+        rows = of_part[np.all([np.ones(len(of_part), bool), *(count[of_part] > 0 for count in counts)], axis=0)]
         if not len(rows):
             raise ValueError(
                 f"none of the {len(of_part)} {part} sequences in {store.path} has {' and '.join(modalities)}; "

@@ -8,10 +8,11 @@ own share, so that one process and N processes see the same frames.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from gaitway.data.sampling import Ints, share_of
@@ -39,6 +40,23 @@ class Transform(Protocol):
         """
 
 
+@runtime_checkable
+class Resampling(Protocol):
+    """A transform that changes how many frames the sequences have, or how many sequences there are.
+
+    Its frames are `(m, ...)` to those that `resampled` counts. With r times the sequences, all of the first kind come
+    before all of the next, each in the order of the batch.
+    """
+
+    def resampled(self, counts: Ints) -> Ints:
+        """Frames per sequence before, `(n,)`, to after, `(r·n,)`."""
+
+
+def resampled(transform: Transform, counts: Ints) -> Ints:
+    """Frames per sequence after a transform that has `counts` `(n,)` before it."""
+    return transform.resampled(counts) if isinstance(transform, Resampling) else counts
+
+
 class Chain:
     """Transforms of one modality, one after the other.
 
@@ -51,14 +69,28 @@ class Chain:
 
     def draw(self, counts: Ints, generator: np.random.Generator, *, rank: int = 0, world_size: int = 1) -> list[Draws]:
         """Draw for a whole batch, of `counts` frames, and keep the parameters of the sequences of process `rank`."""
-        drawn = [transform.draw(counts, generator) for transform in self.transforms]
+        drawn = []
+        for transform in self.transforms:
+            drawn.append(transform.draw(counts, generator))
+            counts = resampled(transform, counts)
         return [{name: share_of(values, rank, world_size) for name, values in draws.items()} for draws in drawn]
 
-    def __call__(self, frames: Tensor, counts: Ints, draws: Sequence[Draws]) -> Tensor:
-        """Transform the frames `(m, ...)` of n sequences that have `counts` `(n,)` frames each."""
+    def __call__(self, frames: Tensor, counts: Ints, draws: Sequence[Draws]) -> tuple[Tensor, Ints]:
+        """Transform the frames `(m, ...)` of n sequences that have `counts` `(n,)` frames each.
+
+        Frames of floats are transformed in float64, since angles need it, and come out as float32.
+
+        Returns:
+            The frames, and how many of them each sequence has then.
+        """
+        if frames.is_floating_point():
+            frames = frames.double()
         for transform, parameters in zip(self.transforms, draws, strict=True):
             frames = transform(frames, counts, parameters)
-        return frames
+            counts = resampled(transform, counts)
+        if frames.dtype == torch.float64:  # in order in memory too, whatever order a transform computed in
+            frames = frames.to(torch.float32, memory_format=torch.contiguous_format)
+        return frames, counts
 
 
 def chains(

@@ -1,4 +1,5 @@
-"""Warps of silhouettes, as OpenGait's `opengait/data/transform.py` defines them (arXiv:2211.06597), and SPOSGait's.
+"""Warps of silhouettes and other maps, as OpenGait's `opengait/data/transform.py` defines them (arXiv:2211.06597), and
+SPOSGait's.
 
 Each sequence has its own map of the plane, which moves all its frames, with a black border. The published
 mixtures of height and width are kept, since released weights were trained with them; random numbers are drawn before
@@ -38,7 +39,7 @@ class RandomAffine:
         return {"fires": generator.random(len(counts)) < self.p, "shifts": generator.random((len(counts), 12))}
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
-        """`(m, h, w)` to the same shape; uint8 is rounded to uint8."""
+        """`(m, ..., h, w)` to the same shape; uint8 is rounded to uint8."""
         height, width = frames.shape[-2:]
         largest = 10 * (height // 64)
         if not largest:
@@ -65,7 +66,7 @@ class RandomPerspective:
         return {"fires": generator.random(len(counts)) < self.p, "corners": generator.random((len(counts), 4))}
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
-        """`(m, h, w)` to the same shape; uint8 is rounded to uint8."""
+        """`(m, ..., h, w)` to the same shape; uint8 is rounded to uint8."""
         height, width = frames.shape[-2:]
         largest = 10 * (width // 44)
         if not largest:
@@ -101,7 +102,7 @@ class RandomRotate:
         }
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
-        """`(m, h, w)` to the same shape; uint8 is rounded to uint8."""
+        """`(m, ..., h, w)` to the same shape; uint8 is rounded to uint8."""
         return warp_where(draws["fires"], frames, counts, rotation_matrices(draws["angle"], *frames.shape[-2:]))
 
 
@@ -201,13 +202,13 @@ def warp_where(
 
     Args:
         fires: `(n,)`.
-        frames: `(m, h, w)` of n sequences, one after the other.
+        frames: `(m, ..., h, w)` of n sequences, one after the other.
         counts: `(n,)`, frames per sequence.
         matrices: `(n, 3, 3)`, from pixels (x, y, 1) of the frame to pixels of the result.
         mode: What lies between pixels: a mixture of them, or the nearest.
 
     Returns:
-        `(m, h, w)` of the same type; uint8 is rounded.
+        `(m, ..., h, w)` of the same type; uint8 is rounded.
     """
     if not fires.any():
         return frames
@@ -216,7 +217,8 @@ def warp_where(
     first, num = (np.cumsum(counts) - counts)[fires, None], counts[fires, None]
     place = np.arange(num.max())
     chosen = on_device(first + np.minimum(place, num - 1), frames.device)
-    moved = warp(frames[chosen], matrices[fires], mode=mode)
+    images = frames[chosen]  # (n, t, ..., h, w)
+    moved = warp(images.flatten(1, -3), matrices[fires], mode=mode).view_as(images)
     kept = np.flatnonzero(place < num)
     index = on_device((first + place).ravel()[kept], frames.device)
     return frames.index_copy(0, index, moved.flatten(0, 1)[on_device(kept, frames.device)])

@@ -1,6 +1,7 @@
 """Transforms of silhouettes, as OpenGait's `opengait/data/transform.py` defines them (arXiv:2211.06597).
 
-Frames are `(m, h, w)`. A random transform fires with probability `p`, once for a whole sequence.
+Frames are `(m, h, w)`, or `(m, c, h, w)` of several maps each, which are treated alike. A random transform fires with
+probability `p`, once for a whole sequence.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class CutColumns:
         return {}
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
-        """`(m, h, w)` uint8 to `(m, h, w - 2 columns)` float32."""
+        """`(m, ..., h, w)` uint8 to `(m, ..., h, w - 2 columns)` float32."""
         return _to_unit_range(_cut(frames, self.columns, "CutColumns"), "CutColumns")
 
 
@@ -57,7 +58,7 @@ class CutParsing:
         return {}
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
-        """`(m, h, w)` uint8 to `(m, h, w - 2 columns)` float32."""
+        """`(m, ..., h, w)` uint8 to `(m, ..., h, w - 2 columns)` float32."""
         cut = _cut(frames, self.columns, "CutParsing")
         return cut / torch.where(cut.amax() == 255, 255.0, 1.0)
 
@@ -70,7 +71,7 @@ class Scale:
         return {}
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
-        """`(m, h, w)` uint8 to float32."""
+        """`(m, ..., h, w)` uint8 to float32."""
         return _to_unit_range(frames, "Scale")
 
 
@@ -89,9 +90,9 @@ class RandomHorizontalFlip:
         return {"fires": generator.random(len(counts)) < self.p}
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
-        """`(m, h, w)` to the same shape."""
+        """`(m, ..., h, w)` to the same shape."""
         fires = _per_frame(draws["fires"], counts, frames.device)
-        return torch.where(fires[:, None, None], frames.flip(-1), frames)
+        return torch.where(fires.view(-1, *(1,) * (frames.ndim - 1)), frames.flip(-1), frames)
 
 
 class RandomErasing:
@@ -141,7 +142,7 @@ class RandomErasing:
         }
 
     def __call__(self, frames: Tensor, counts: Ints, draws: Draws) -> Tensor:
-        """`(m, h, w)` to the same shape."""
+        """`(m, ..., h, w)` to the same shape."""
         height, width = frames.shape[-2:]
         if self.per_frame:
             exists = np.arange(draws["fires"].shape[1]) < counts[:, None]
@@ -153,7 +154,8 @@ class RandomErasing:
         rows, columns = torch.arange(height, device=frames.device), torch.arange(width, device=frames.device)
         inside_rows = (top <= rows) & (rows < top + tall)  # (m, h)
         inside_columns = (left <= columns) & (columns < left + wide)  # (m, w)
-        return frames.masked_fill(inside_rows[:, :, None] & inside_columns[:, None, :], 0)
+        inside = inside_rows[:, :, None] & inside_columns[:, None, :]
+        return frames.masked_fill(inside.view(len(frames), *(1,) * (frames.ndim - 3), height, width), 0)
 
 
 def erased_rectangles(area: Floats, aspect: Floats, top: Floats, left: Floats, height: int, width: int) -> Ints:

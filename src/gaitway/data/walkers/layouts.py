@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -25,8 +26,8 @@ from gaitway.data.walkers.camera import VIEWS
 from gaitway.data.walkers.generate import CONDITIONS
 
 Frames = NDArray[np.uint8]
-Recording = tuple[str, str, str, Frames]
-"""Subject, condition and view as in `walkers`, and the frames `(t, h, w)`: rendered, or from a store."""
+Recording = tuple[str, str, str, NDArray[Any]]
+"""Subject, condition and view as in `walkers`, and the frames `(t, …)`: rendered, or from a store."""
 
 OUMVLP_VIEWS = ("000", "015", "030", "045", "060", "075", "090", "180", "195", "210", "225", "240", "255", "270")
 CCPG_OUTFITS = {
@@ -57,12 +58,14 @@ class RawLayout:
         write: Writes the frames of a sequence into its folder.
         conditions: The conditions of walkers that it takes.
         views: The views of walkers that it takes.
+        modality: What the frames are: raw silhouettes `(t, 240, 320)`, or poses `(t, 17, 3)` in their pixels.
     """
 
     folder_of: Callable[[int, str, str], str | None]
-    write: Callable[[Path, Frames], None]
+    write: Callable[[Path, NDArray[Any]], None]
     conditions: Sequence[str] = CONDITIONS
     views: Sequence[str] = VIEWS
+    modality: Literal["silhouettes", "poses"] = "silhouettes"
 
 
 def write_recordings(recordings: Iterable[Recording], folder: Path, layout: RawLayout) -> int:

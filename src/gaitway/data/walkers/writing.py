@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 
 from gaitway.data.datasets.preparing import Progress, in_order, num_cores, process_pool
-from gaitway.data.joints import COCO_JOINTS
 from gaitway.data.pretreatment import DropReason, align_silhouette
 from gaitway.data.store import FrameFormat, Store, partial_path
 from gaitway.data.store_writer import StoreWriter
@@ -22,7 +21,10 @@ from gaitway.data.walkers.body import prepare_bodies
 from gaitway.data.walkers.camera import VIEWS
 from gaitway.data.walkers.generate import CONDITIONS, record
 from gaitway.data.walkers.layouts import RAW_LAYOUTS, write_recordings
+from gaitway.data.walkers.pose_layouts import POSE_LAYOUTS
+from gaitway.skeletons import COCO_JOINTS
 
+LAYOUTS = RAW_LAYOUTS | POSE_LAYOUTS
 SIZE = 64
 NUM_FRAMES = 24
 MODALITIES = {
@@ -76,11 +78,12 @@ class _Save:
 
     def __call__(self, identity: int) -> int:
         torch.set_num_threads(1)
-        layout = RAW_LAYOUTS[self.layout]
+        layout = LAYOUTS[self.layout]
         recordings = record(
             self.seed, identity, num_frames=self.num_frames, conditions=layout.conditions, views=layout.views
         )
-        named = ((r.subject, r.condition, r.view, r.frames) for r in recordings)
+        is_pose = layout.modality == "poses"
+        named = ((r.subject, r.condition, r.view, r.poses if is_pose else r.frames) for r in recordings)
         return write_recordings(named, self.folder, layout)
 
 
@@ -140,13 +143,13 @@ def write_raw_tree(
     num_processes: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Render walkers into files as a data set is distributed: for CASIA-B PNG files of 320×240.
+    """Render walkers into files as a data set is distributed: for CASIA-B PNG files of 320×240, or poses.
 
     Written to `OUT.partial` and renamed at the end.
 
     Args:
         out: Folder of the tree; must not exist.
-        layout: Which data set's, one of `RAW_LAYOUTS`.
+        layout: Which data set's, one of `RAW_LAYOUTS` or `POSE_LAYOUTS`.
         num_identities: As for `write_store`, and so are the others and the errors.
         seed: Which population.
         num_frames: Frames per sequence.
@@ -157,8 +160,8 @@ def write_raw_tree(
         The folder of the tree.
     """
     _check(num_identities, seed, num_frames, num_processes)
-    if layout not in RAW_LAYOUTS:
-        raise ValueError(f"no raw layout {layout!r}; known are {', '.join(RAW_LAYOUTS)}")
+    if layout not in LAYOUTS:
+        raise ValueError(f"no raw layout {layout!r}; known are {', '.join(LAYOUTS)}")
     out = Path(out)
     if out.exists():
         raise FileExistsError(f"{out} exists already; choose another name or remove it")

@@ -47,6 +47,10 @@ class PublishedModel:
             out where they are there.
         adapted: From our model and a state by published names to constructor arguments that the file says otherwise or
             in addition, and what there is to tell about it; raises `ValueError` where both cannot be true.
+        built: From our model to tensors that published files hold and it builds itself, by their published names.
+        output_of: From our component, and `log_prefix` and class of a configured loss, to the output of our model that
+            the loss works on, where it is not the one that such a loss works on anyway.
+        beforehand: Transforms of ours for what published code does to frames before it stores them.
     """
 
     names: Callable[[Any], dict[str, str]]
@@ -56,6 +60,9 @@ class PublishedModel:
     convert: Callable[[State, Order], State] | None = None
     unused: Callable[[Any], list[str]] | None = None
     adapted: Callable[[Any, Mapping[str, Tensor]], tuple[dict[str, Any], list[str]]] | None = None
+    built: Callable[[Any], State] | None = None
+    output_of: Callable[[Mapping[str, Any], str, str], str | None] = lambda component, prefix, loss: None
+    beforehand: tuple[Mapping[str, Any], ...] = ()
 
 
 def expect(key: str, found: Any, expected: Any) -> None:
