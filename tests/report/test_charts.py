@@ -55,6 +55,13 @@ def test_ticks_are_round_and_cover_the_data(largest: float, ticks: list[str]) ->
     assert [element.text for element in svg_of(chart).findall(".//text") if "end" in element.attrib["class"]] == ticks
 
 
+def test_ticks_of_whole_numbers_are_whole() -> None:
+    generations = Axis("generation", low=0, high=2, whole=True)
+    chart = line_chart([Line("a", [0, 1, 2], [5, 6, 7])], description="d", x_axis=generations, y_axis=Axis("y"))
+    texts = [element.text for element in svg_of(chart).findall(".//text") if "middle" in element.attrib["class"]]
+    assert texts[:3] == ["0", "1", "2"]
+
+
 def test_names_are_escaped_and_described() -> None:
     lines = [Line("<b>", [0, 1], [0, 1]), Line("c", [0, 1], [1, 0], look=1, faint=True)]
     chart = line_chart(lines, description='he said "<so>"', x_axis=Axis("x&y"), y_axis=Axis("y"))

@@ -41,11 +41,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis: what it shows, and its range where that is not the data's."""
+    """An axis: what it shows, its range where that is not the data's, and whether its values are `whole` numbers."""
 
     label: str
     low: float | None = None
     high: float | None = None
+    whole: bool = False
 
 
 def line_chart(lines: Sequence[Line], *, description: str, x_axis: Axis, y_axis: Axis) -> str:
@@ -207,7 +208,7 @@ class _Scale:
         high = float(np.nanmax(flat)) if axis.high is None else axis.high
         if high <= low:
             high = low + (abs(low) or 1.0)
-        step = round_step((high - low) / 4)
+        step = max(round_step((high - low) / 4), float(axis.whole))
         if axis.low is None:
             low = math.floor(low / step + 1e-9) * step
         if axis.high is None:

@@ -121,7 +121,7 @@ def history_chart(contents: SearchContents) -> str:
     return line_chart(
         lines,
         description=f"{name} by generation",
-        x_axis=Axis("generation", low=0, high=max(1.0, generations[-1])),
+        x_axis=Axis("generation", low=0, high=max(1.0, generations[-1]), whole=True),
         y_axis=Axis(axis_name(name)),
     )
 
