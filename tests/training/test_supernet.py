@@ -119,19 +119,19 @@ def test_a_supernet_is_the_model_without_an_architecture(tmp_path: Path) -> None
 
 
 class TestSubjects:
-    """`data.num_subjects` and `data.held_out`."""
+    """`data.first_subjects` and `data.held_out`."""
 
     def data(self, folder: Path, **arguments: Any) -> Data:
         (folder / "p.json").write_text(json.dumps({"train": list("jihgfedcba"), "test": ["z"]}))
         return Data(dataset="casia-b", partition=str(folder / "p.json"), **arguments)
 
     def test_the_first_ones(self, tmp_path: Path) -> None:
-        partition = self.data(tmp_path, num_subjects=4).load_partition()
+        partition = self.data(tmp_path, first_subjects=4).load_partition()
         assert (partition.train, partition.test) == (("j", "i", "h", "g"), ("z",))
         assert self.data(tmp_path).held_out_subjects() == ()
 
     def test_some_are_held_out(self, tmp_path: Path) -> None:
-        data = self.data(tmp_path, num_subjects=8, held_out=0.25)
+        data = self.data(tmp_path, first_subjects=8, held_out=0.25)
         kept, held_out = data.load_partition().train, data.held_out_subjects()
         assert (len(kept), len(held_out)) == (6, 2)
         assert {*kept, *held_out} == set("jihgfedc")
@@ -139,8 +139,8 @@ class TestSubjects:
 
     @pytest.mark.parametrize("count", [1, 11])
     def test_as_many_as_there_are(self, tmp_path: Path, count: int) -> None:
-        data = self.data(tmp_path, num_subjects=count)
-        with pytest.raises(ValueError, match=rf"num_subjects is {count}, .* has 10 training subjects; take 2 to 10"):
+        data = self.data(tmp_path, first_subjects=count)
+        with pytest.raises(ValueError, match=rf"first_subjects is {count}, .* has 10 training subjects; take 2 to 10"):
             data.load_partition()
 
     def test_a_run_leaves_them_out(self, make_store: MakeStore, tmp_path: Path) -> None:

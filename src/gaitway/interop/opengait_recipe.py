@@ -161,7 +161,7 @@ def _convert(reading: _Reading) -> tuple[dict[str, Any], list[Note]]:
             "partition": _partition(reading),
             **_frame_shape(poses, dataset, reading),
             **_min_frames(reading),
-            **_num_subjects(reading),
+            **_first_subjects(reading),
         },
         "sampler": _sampler(effective.train_sampler, reading),
         "frames": _frames(effective.train_frames, reading),
@@ -495,13 +495,13 @@ def _partition(reading: _Reading) -> str:
     return path
 
 
-def _num_subjects(reading: _Reading) -> Component:
+def _first_subjects(reading: _Reading) -> Component:
     """SPOSGait's first training subjects of a partition."""
     if "data_cfg.num_train" not in reading.given:
         return {}
     count = reading("data_cfg.num_train")
-    reading.note("renamed", "data_cfg.num_train", f"data.num_subjects: the first {count} training subjects")
-    return {"num_subjects": count}
+    reading.note("renamed", "data_cfg.num_train", f"data.first_subjects: the first {count} training subjects")
+    return {"first_subjects": count}
 
 
 def _clipping(reading: _Reading) -> Component:

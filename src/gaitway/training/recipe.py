@@ -70,16 +70,16 @@ class Data:
     """Which data set, split and frames a recipe is for.
 
     `frame_shape` is that of stored frames: (h, w) of silhouettes, (v, 3) of poses. Sequences of fewer than `min_frames`
-    frames are left out, in training and in testing. `num_subjects` takes the first training subjects of the partition
-    only, None all of them. `held_out` is the share of these that is not trained on, so that an architecture search can
-    measure on it.
+    frames are left out, in training and in testing. `first_subjects` takes the first so many training subjects of the
+    partition only, None all of them. `held_out` is the share of these that is not trained on, so that an architecture
+    search can measure on it.
     """
 
     dataset: str
     partition: str
     frame_shape: Sequence[int] = (64, 64)
     min_frames: int = 1
-    num_subjects: int | None = None
+    first_subjects: int | None = None
     held_out: float = 0.0
 
     def __post_init__(self) -> None:
@@ -106,10 +106,10 @@ class Data:
     def _subjects(self) -> tuple[Partition, tuple[str, ...]]:
         """The partition, and those of its training subjects that may be trained on or held out."""
         partition = load_partition(self.partition)
-        found, wanted = len(partition.train), self.num_subjects
+        found, wanted = len(partition.train), self.first_subjects
         if wanted is not None and not 2 <= wanted <= found:
             raise ValueError(
-                f"data.num_subjects is {wanted}, partition {self.partition} has {found} training subjects; take 2 to "
+                f"data.first_subjects is {wanted}, partition {self.partition} has {found} training subjects; take 2 to "
                 f"{found} of them"
             )
         return partition, partition.train[:wanted]
