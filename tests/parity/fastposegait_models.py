@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from gaitway.data.transforms.chain import Chain
 from gaitway.interop.opengait_config import defaults, effective, merge
-from gaitway.interop.opengait_recipe import ONLY_LAYOUT, convert_losses
-from gaitway.interop.opengait_recipe import TRANSFORMS as PUBLISHED_TRANSFORMS
+from gaitway.interop.opengait_recipe import convert_losses
+from gaitway.interop.opengait_transforms import ONLY_LAYOUT
+from gaitway.interop.opengait_transforms import TRANSFORMS as PUBLISHED_TRANSFORMS
 from gaitway.interop.published import PUBLISHED_MODELS, model_from_config
 from gaitway.training.objective import Loss, Objective
 from gaitway.training.optim import build_optimizer, build_schedule

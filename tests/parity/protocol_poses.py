@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from gaitway.data.transforms.chain import Draws
-from gaitway.interop.opengait_recipe import MSGG_JOINTS
+from gaitway.interop.opengait_transforms import MSGG_JOINTS
 from tests.parity.case import Case, Results
 from tests.parity.every_model import to_arrays
 from tests.parity.fastposegait_data import ALWAYS, apply
