@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gaitway.models import GaitGraph1, GaitGraph2
-from gaitway.models.resgcn import Branch, GraphLayer, JointLayer, ResGCN, ResidualModule, TimeLayer
+from gaitway.models.resgcn import Branch, GraphLayer, ResGCN, ResidualModule, TimeLayer
+from gaitway.nn import LinearNorm
 from gaitway.skeletons import Skeleton
 from gaitway.types import Output
 
@@ -80,7 +81,7 @@ def _module(module: ResidualModule, x: Tensor) -> Tensor:
     return F.relu(_joints(temporal.up, y) + shortcut)
 
 
-def _joints(layer: JointLayer, x: Tensor, *, stride: int = 1) -> Tensor:
+def _joints(layer: LinearNorm, x: Tensor, *, stride: int = 1) -> Tensor:
     return _norm(layer.norm, F.conv2d(x, layer.conv.weight, layer.conv.bias, stride=(stride, 1)))
 
 

@@ -18,12 +18,11 @@ from gaitway.models.part_graph import (
     PARTITIONS,
     SHARED_PARTITION,
     WHOLE,
-    LinearNorm,
     PartAttention,
     PartBranch,
     PartGraphNetwork,
 )
-from gaitway.nn import adjacency
+from gaitway.nn import LinearNorm, adjacency
 from gaitway.skeletons import COCO12, COCO17, Skeleton
 from gaitway.types import Output
 

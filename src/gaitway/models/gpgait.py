@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from gaitway.models.part_graph import (
     NUM_FEATURES,
-    LinearNorm,
     PartAttention,
     PartGraphNetwork,
     published_network_names,
 )
-from gaitway.nn import Clips, initialise_poses
+from gaitway.nn import Clips, LinearNorm, initialise_poses
 from gaitway.skeletons import COCO17, Skeleton
 from gaitway.types import Output
 

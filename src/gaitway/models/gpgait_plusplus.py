@@ -17,12 +17,11 @@ from gaitway.models.gaittr import TemporalConvolution, activate_and_normalise
 from gaitway.models.gpgait import WIDE
 from gaitway.models.part_graph import (
     NUM_FEATURES,
-    LinearNorm,
     PartAttention,
     PartGraphNetwork,
     published_network_names,
 )
-from gaitway.nn import Clips, JointConvolution, RowBatchNorm, initialise_poses
+from gaitway.nn import Clips, JointConvolution, LinearNorm, RowBatchNorm, initialise_poses
 from gaitway.skeletons import COCO17, Skeleton
 from gaitway.types import Output
 

@@ -22,7 +22,6 @@ from gaitway.nn import (
     BatchNormNeck,
     Clips,
     JointBatchNorm,
-    JointConvolution,
     PartLinear,
     RowBatchNorm,
     adjacency,
@@ -109,27 +108,6 @@ class PartAttention(nn.Module):
         by_joint = clips.spread(graphs.permute(0, 3, 1, 2).flatten(1, 2).to(x.dtype))  # (frames, v·3, v)
         mixed = torch.bmm(by_joint, x).view(*x.shape[:2], -1)  # (frames, v, 3·in_channels)
         return mish(linear_norm(mixed, self.output.flatten(1), self.output_bias.sum(0), self.norm))
-
-
-class LinearNorm(nn.Module):
-    """A linear map of the channels and batch normalisation.
-
-    Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-
-    Shapes: rows `(frames, v, in_channels)` to `(frames, v, out_channels)`.
-    """
-
-    def __init__(self, *, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.conv = JointConvolution(in_channels=in_channels, out_channels=out_channels)
-        self.norm = RowBatchNorm(out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map and normalise; see the class for shapes."""
-        assert self.conv.bias is not None
-        return linear_norm(x, self.conv.weight.flatten(1), self.conv.bias, self.norm)
 
 
 class PartPooling(nn.Module):

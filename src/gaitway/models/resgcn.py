@@ -20,11 +20,11 @@ from torch.nn import functional as F
 from gaitway.nn import (
     Clips,
     JointConvolution,
+    LinearNorm,
     RowBatchNorm,
     adjacency,
     folded,
     lay_channels_last,
-    linear_norm,
     normalise,
 )
 from gaitway.skeletons import Skeleton
@@ -37,20 +37,6 @@ NUM_HOPS = 3
 
 TIME_KERNEL = 9
 """Frames."""
-
-
-class JointLayer(nn.Module):
-    """The same linear map of every joint, then batch norm: rows `(frames, v, in_channels)` to `(…, out_channels)`."""
-
-    def __init__(self, *, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.conv = JointConvolution(in_channels=in_channels, out_channels=out_channels)
-        self.norm = RowBatchNorm(out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the layer; see the class for shapes."""
-        assert self.conv.bias is not None
-        return linear_norm(x, self.conv.weight.flatten(1), self.conv.bias, self.norm)
 
 
 class GraphLayer(nn.Module):
@@ -129,12 +115,12 @@ class SpatialBottleneck(nn.Module):
 
     def __init__(self, *, in_channels: int, out_channels: int, width: int, skeleton: Skeleton) -> None:
         super().__init__()
-        self.down = JointLayer(in_channels=in_channels, out_channels=width)
+        self.down = LinearNorm(in_channels=in_channels, out_channels=width)
         self.graph = GraphLayer(in_channels=width, out_channels=width, skeleton=skeleton)
-        self.up = JointLayer(in_channels=width, out_channels=out_channels)
-        self.shortcut: JointLayer | None = None
+        self.up = LinearNorm(in_channels=width, out_channels=out_channels)
+        self.shortcut: LinearNorm | None = None
         if in_channels != out_channels:
-            self.shortcut = JointLayer(in_channels=in_channels, out_channels=out_channels)
+            self.shortcut = LinearNorm(in_channels=in_channels, out_channels=out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layers; see the class for shapes."""
@@ -156,12 +142,12 @@ class TemporalBottleneck(nn.Module):
     def __init__(self, *, channels: int, width: int, stride: int) -> None:
         super().__init__()
         self.stride = stride
-        self.down = JointLayer(in_channels=channels, out_channels=width)
+        self.down = LinearNorm(in_channels=channels, out_channels=width)
         self.time = TimeLayer(in_channels=width, out_channels=width, stride=stride)
-        self.up = JointLayer(in_channels=width, out_channels=channels)
-        self.shortcut: JointLayer | None = None
+        self.up = LinearNorm(in_channels=width, out_channels=channels)
+        self.shortcut: LinearNorm | None = None
         if stride > 1:
-            self.shortcut = JointLayer(in_channels=channels, out_channels=channels)
+            self.shortcut = LinearNorm(in_channels=channels, out_channels=channels)
 
     def forward(self, x: Tensor, before: Clips, after: Clips) -> Tensor:
         """Apply the layers; see the class for shapes. The time axes are those of its input and its output."""

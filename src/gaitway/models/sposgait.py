@@ -325,38 +325,17 @@ def sposgait_small_casiab(*, num_classes: int = 74) -> SPOSGait:
 
 def sposgait_medium_grew(*, num_classes: int = 20000) -> SPOSGait:
     """The medium network found on GREW: 20.75M parameters without the classifier."""
-    return SPOSGait(
-        num_classes=num_classes,
-        variant="medium",
-        channels=(64, 128, 256, 512),
-        bins=(16, 8, 4, 2, 1),
-        embedding_dim=512,
-        architecture=MEDIUM_GREW,
-    )
+    return _with_pyramid(num_classes, "medium", MEDIUM_GREW)
 
 
 def sposgait_large_grew(*, num_classes: int = 20000) -> SPOSGait:
     """The large network found on GREW: 28.91M parameters without the classifier."""
-    return SPOSGait(
-        num_classes=num_classes,
-        variant="large",
-        channels=(64, 128, 256, 512),
-        bins=(16, 8, 4, 2, 1),
-        embedding_dim=512,
-        architecture=LARGE_GREW,
-    )
+    return _with_pyramid(num_classes, "large", LARGE_GREW)
 
 
 def sposgait_large_grew_two_losses(*, num_classes: int = 20000) -> SPOSGait:
     """The large network found on GREW with a supernet of two losses: 26.60M parameters without the classifier."""
-    return SPOSGait(
-        num_classes=num_classes,
-        variant="large",
-        channels=(64, 128, 256, 512),
-        bins=(16, 8, 4, 2, 1),
-        embedding_dim=512,
-        architecture=LARGE_GREW_TWO_LOSSES,
-    )
+    return _with_pyramid(num_classes, "large", LARGE_GREW_TWO_LOSSES)
 
 
 def sposgait_large_oumvlp(*, num_classes: int = 5153) -> SPOSGait:
@@ -367,6 +346,18 @@ def sposgait_large_oumvlp(*, num_classes: int = 5153) -> SPOSGait:
 def sposgait_large_gait3d(*, num_classes: int = 3000) -> SPOSGait:
     """The large network as trained on Gait3D: 24.97M parameters without the classifier."""
     return SPOSGait(num_classes=num_classes, variant="large", channels=(128, 256, 256, 512), architecture=LARGE_GREW)
+
+
+def _with_pyramid(num_classes: int, variant: Variant, architecture: Architecture) -> SPOSGait:
+    """The widths and parts of GREW's larger networks."""
+    return SPOSGait(
+        num_classes=num_classes,
+        variant=variant,
+        channels=(64, 128, 256, 512),
+        bins=(16, 8, 4, 2, 1),
+        embedding_dim=512,
+        architecture=architecture,
+    )
 
 
 def published_names(model: SPOSGait) -> dict[str, str]:

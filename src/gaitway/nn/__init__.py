@@ -16,7 +16,7 @@ from gaitway.nn.convolution3d import StemConvolution3d, StripConvolution3d, conv
 from gaitway.nn.fold import fold_batch_norm, has_foldable_batch_norm
 from gaitway.nn.graph import adjacency, hop_distances, same_part
 from gaitway.nn.initialise import initialise, initialise_poses
-from gaitway.nn.joints import JointBatchNorm, JointConvolution, folded, linear_norm, normalise
+from gaitway.nn.joints import JointBatchNorm, JointConvolution, LinearNorm, folded, linear_norm, normalise
 from gaitway.nn.parts import BatchNormNeck, PartLinear
 from gaitway.nn.pooling import GeneralisedMeanPooling, HorizontalPyramidPooling
 from gaitway.nn.ragged import TimeAxis
@@ -35,6 +35,7 @@ __all__ = [
     "HorizontalPyramidPooling",
     "JointBatchNorm",
     "JointConvolution",
+    "LinearNorm",
     "PartLinear",
     "PlainBackbone",
     "ResidualBlock",

@@ -52,6 +52,27 @@ class JointConvolution(nn.Conv2d):
         return F.linear(x, self.weight.flatten(1), self.bias)
 
 
+class LinearNorm(nn.Module):
+    """A linear map of the channels and batch normalisation.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+
+    Shapes: rows `(frames, v, in_channels)` to `(frames, v, out_channels)`.
+    """
+
+    def __init__(self, *, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = JointConvolution(in_channels=in_channels, out_channels=out_channels)
+        self.norm = RowBatchNorm(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map and normalise; see the class for shapes."""
+        assert self.conv.bias is not None
+        return linear_norm(x, self.conv.weight.flatten(1), self.conv.bias, self.norm)
+
+
 def normalise(x: Tensor, norm: nn.Module) -> Tensor:
     """Batch normalisation of rows, of each channel over all frames and joints."""
     normalised: Tensor = norm(x.flatten(0, 1))
